@@ -1,0 +1,189 @@
+// What the clients have in common. It runs in browsers and in Bun, and imports nothing of either.
+
+import { isProblem } from "./problem.ts";
+
+/** What every technique's `subscribe` is told. Each technique adds its own. */
+export interface SubscribeOptions extends BackOffOptions {
+  /** Deliver what follows this cursor. Default: from now on. `0-0`: all that is retained. */
+  after?: string | undefined;
+  /** Only events of these types, and gaps. Default: all. */
+  types?: readonly string[] | undefined;
+  /** Ends the subscription, and with it the iteration. */
+  signal?: AbortSignal | undefined;
+  /** Sent as a bearer token; where a browser cannot send headers, a ticket is fetched with it. */
+  token?: string | undefined;
+  /** After so many silent milliseconds a connection counts as dead. Default 45,000: three heartbeats. */
+  silenceMs?: number | undefined;
+  /** Told what happens on the way; for logs and displays. */
+  onNote?: ((note: Note) => void) | undefined;
+}
+
+export interface BackOffOptions {
+  /** Upper bound of the first pause before coming back, in milliseconds. Default 1,000. */
+  minRetryMs?: number | undefined;
+  /** Upper bound of every pause, in milliseconds. Default 30,000. */
+  maxRetryMs?: number | undefined;
+}
+
+/** What happens on the way to a client. */
+export type Note =
+  /** A request, or a WebSocket handshake, goes out. */
+  | { readonly kind: "request" }
+  /** The server has taken the subscription: what is published from now on will arrive. */
+  | { readonly kind: "open" }
+  /** The connection is lost, for this reason; the client comes back after a pause. */
+  | { readonly kind: "retry"; readonly inMs: number; readonly reason: string };
+
+/** A server's refusal. `final` when asking again would not help. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+  readonly status: number;
+  /** How long the server asks to wait, in milliseconds. */
+  readonly retryAfterMs: number;
+
+  constructor(status: number, detail: string, retryAfterMs = 0) {
+    super(detail);
+    this.status = status;
+    this.retryAfterMs = retryAfterMs;
+  }
+
+  get final(): boolean {
+    return this.status >= 400 && this.status < 500 && ![408, 425, 429].includes(this.status);
+  }
+}
+
+/** `Retry-After`, seconds or a date (RFC 9110, section 10.2.3), as milliseconds from now. */
+export const retryAfterMs = (value: string | null, now = Date.now()): number => {
+  if (value === null) return 0;
+  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now;
+  return ms > 0 ? ms : 0;
+};
+
+/** The address of a server's events, for a place and a filter. `url` is the server's own. */
+export const eventsUrl = (
+  url: string | URL,
+  {
+    after,
+    types,
+    ticket,
+  }: { after?: string | undefined; types?: readonly string[] | undefined; ticket?: string },
+): URL => {
+  const events = new URL("events", `${url}`.replace(/\/*$/, "/"));
+  if (after !== undefined) events.searchParams.set("after", after);
+  if (types) events.searchParams.set("types", types.join());
+  if (ticket !== undefined) events.searchParams.set("ticket", ticket);
+  return events;
+};
+
+export const bearerHeaders = (token: string | undefined): Record<string, string> =>
+  token === undefined ? {} : { authorization: `Bearer ${token}` };
+
+/** Fetches, and throws a `Refusal` for every status that is neither 2xx nor 304. */
+export const ask = async (url: URL, init: RequestInit): Promise<Response> => {
+  const response = await fetch(url, init);
+  if (response.ok || response.status === 304) return response;
+  const problem: unknown = await response.json().catch(() => undefined);
+  throw new Refusal(
+    response.status,
+    isProblem(problem) ? problem.detail : `The server answered ${response.status}.`,
+    retryAfterMs(response.headers.get("retry-after")),
+  );
+};
+
+/** The answer's bytes as they come. */
+export const body = (response: Response): AsyncIterable<Uint8Array> => {
+  if (!response.body) throw new Error("The server answered without a body.");
+  return response.body;
+};
+
+/** Resolves after `ms`, or as soon as the signal aborts; leaves no timer and no listener. */
+export const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener("abort", done);
+    if (signal?.aborted) done();
+  });
+
+// A connection that lasted so long was a good one: the next failure is a first failure again.
+const STABLE_MS = 5_000;
+
+/**
+ * Exponential back-off with full jitter: a pause of anything between nothing and an upper bound
+ * that doubles, so that clients that were cut together do not come back together.
+ */
+export class BackOff {
+  /** Upper bound of the first pause; a server may set it (SSE: `retry:`). */
+  minMs: number;
+  readonly #maxMs: number;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onNote: ((note: Note) => void) | undefined;
+  #failures = 0;
+  #openedAt = Infinity;
+
+  constructor({ minRetryMs = 1_000, maxRetryMs = 30_000, signal, onNote }: SubscribeOptions) {
+    this.minMs = minRetryMs;
+    this.#maxMs = maxRetryMs;
+    this.#signal = signal;
+    this.#onNote = onNote;
+  }
+
+  /** The connection stands. */
+  opened(): void {
+    this.#openedAt = performance.now();
+    this.#onNote?.({ kind: "open" });
+  }
+
+  /** The connection is lost: waits before the next one. Throws a refusal that is final. */
+  async wait(error: unknown): Promise<void> {
+    if (this.#signal?.aborted) return;
+    if (error instanceof Refusal && error.final) throw error;
+    if (performance.now() - this.#openedAt > STABLE_MS) this.#failures = 0;
+    this.#openedAt = Infinity;
+    const bound = Math.min(this.#maxMs, this.minMs * 2 ** this.#failures++);
+    const asked = error instanceof Refusal ? error.retryAfterMs : 0;
+    const inMs = Math.round(asked + Math.random() * bound);
+    const reason = error instanceof Error ? error.message : "The server ended the connection.";
+    this.#onNote?.({ kind: "retry", inMs, reason });
+    await pause(inMs, this.#signal);
+  }
+}
+
+/**
+ * Passes a source's items on; when none comes for `ms`, `onSilence` shall cut the source. The
+ * time that the consumer takes does not count.
+ */
+export async function* watchSilence<Item>(
+  source: AsyncIterable<Item>,
+  ms: number,
+  onSilence: (error: Error) => void,
+): AsyncGenerator<Item> {
+  const silent = () => onSilence(new Error(`The connection was silent for ${ms} ms.`));
+  let timer = setTimeout(silent, ms);
+  try {
+    for await (const item of source) {
+      clearTimeout(timer);
+      yield item;
+      timer = setTimeout(silent, ms);
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** One connection's own abort, which the subscription's signal sets off as well. */
+export const linkedAbort = (signal: AbortSignal | undefined) => {
+  const controller = new AbortController();
+  const abort = (reason?: unknown) => {
+    signal?.removeEventListener("abort", passOn);
+    controller.abort(reason);
+  };
+  const passOn = () => abort(signal?.reason);
+  signal?.addEventListener("abort", passOn);
+  if (signal?.aborted) passOn();
+  return { signal: controller.signal, abort };
+};

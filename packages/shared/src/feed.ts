@@ -1,0 +1,279 @@
+import { GAP, isEventType, parseCursor, type FeedEvent, type Gap, type Json } from "./event.ts";
+import { Problem } from "./problem.ts";
+
+const TYPE_CURE =
+  "type: must be lower-case words joined by dots, such as payment.success, at most 128 bytes.";
+const CURSOR_CURE =
+  "cursor: must be an id that this server gave, such as 1763675000123-42, or 0-0 for the oldest event.";
+const AHEAD_CURE =
+  "cursor: lies ahead of the newest event; use one that this server gave, or none to start from now.";
+
+export interface FeedOptions {
+  /** How many events the window keeps at the most. Default 10,000. */
+  maxEvents?: number;
+  /** How many bytes of JSON the window keeps at the most. Default 16 MiB. */
+  maxBytes?: number;
+  /** The feed's birth, in milliseconds since 1970. Default now. */
+  epoch?: number;
+  /** The clock, in milliseconds since 1970. Default `Date.now`. */
+  now?: () => number;
+}
+
+export interface ReadOptions {
+  /** Read what follows this cursor. Default: from now on. `0-0`: from the oldest retained. */
+  after?: string | undefined;
+  /** Only events of these types, and gaps. Default: all. */
+  types?: readonly string[] | undefined;
+}
+
+export interface ReaderOptions extends ReadOptions {
+  /** How many events one read returns at the most. Default 1,000. */
+  limit?: number | undefined;
+  /** Called when something was published: once for all that one turn of the event loop brought. */
+  wake?: () => void;
+}
+
+/** Events that are read together. Readers that stand at the same place share one batch. */
+export class Batch {
+  readonly events: readonly FeedEvent[];
+  /** Each event's JSON, made once, when it was published. */
+  readonly json: readonly string[];
+  readonly #encoded = new Map<unknown, string | Uint8Array>();
+
+  constructor(events: readonly FeedEvent[], json: readonly string[]) {
+    this.events = events;
+    this.json = json;
+  }
+
+  /** `encode(this)`, done once for all readers that share this batch. */
+  as<Encoded extends string | Uint8Array>(encode: (batch: Batch) => Encoded): Encoded {
+    const known = this.#encoded.get(encode) ?? encode(this);
+    this.#encoded.set(encode, known);
+    return known as Encoded;
+  }
+}
+
+/** One subscriber's place in the feed. */
+export interface Reader {
+  /** Where it stands, as an id: past all that it was given and all that its filter left out. */
+  readonly cursor: string;
+  /** The next events; `undefined` when there is nothing new for this reader. */
+  read(): Batch | undefined;
+  /** Ends the wake-ups; from then on there is nothing to read. */
+  close(): void;
+}
+
+interface Retained {
+  readonly event: FeedEvent;
+  readonly json: string;
+  readonly bytes: number;
+  readonly key: string | undefined;
+}
+
+interface Page {
+  readonly from: number;
+  readonly end: number;
+  readonly batch: Batch | undefined;
+}
+
+// One read never returns more than this, so that a long replay is handed over page by page.
+const PAGE_EVENTS = 1_000;
+const PAGE_BYTES = 256 * 1024;
+
+// So many kinds of pages (filter and limit) are kept for sharing at a time.
+const SHARED_PAGES = 64;
+
+/**
+ * The feed numbers what is published and keeps a window of it, bounded by count and by bytes.
+ *
+ * Whoever delivers holds a reader and asks it for what comes next. Replay and live are therefore
+ * one thing, with no moment between them in which an event could be lost or doubled; and a slow
+ * reader costs nothing but its place: what it has not read yet lies in the window, once for all.
+ */
+export class Feed {
+  /** The millisecond in which the feed was born. */
+  readonly epoch: number;
+  readonly #maxEvents: number;
+  readonly #maxBytes: number;
+  readonly #now: () => number;
+  // A ring: the event with offset n lies at n % maxEvents.
+  readonly #ring: (Retained | undefined)[] = [];
+  readonly #keys = new Map<string, FeedEvent>();
+  readonly #wakes = new Set<() => void>();
+  readonly #pages = new Map<string, Page>();
+  #oldest = 1;
+  #newest = 0;
+  #bytes = 0;
+  #announcing = false;
+
+  constructor({ maxEvents = 10_000, maxBytes = 2 ** 24, epoch, now = Date.now }: FeedOptions = {}) {
+    this.#maxEvents = maxEvents;
+    this.#maxBytes = maxBytes;
+    this.#now = now;
+    this.epoch = epoch ?? now();
+  }
+
+  /** The newest id; offset 0 while nothing was published. */
+  get cursor(): string {
+    return this.#id(this.#newest);
+  }
+
+  /** What the window holds. `oldest` is the id of the oldest retained event, or of the next one. */
+  get window() {
+    const events = this.#newest - this.#oldest + 1;
+    return { oldest: this.#id(this.#oldest), newest: this.cursor, events, bytes: this.#bytes };
+  }
+
+  /** The retained event that was published with this idempotency key. SPEC.md, PUBLISH-5. */
+  published(key: string): FeedEvent | undefined {
+    return this.#keys.get(key);
+  }
+
+  /**
+   * Numbers an event and puts it into the window. Readers are woken once for all that this turn of
+   * the event loop publishes: a burst costs each subscriber one write, and a single event leaves
+   * in the same turn, with no timer in its way.
+   *
+   * Throws a 422 problem when `type` is not an event type.
+   */
+  publish(type: string, data: Json, key?: string): FeedEvent {
+    if (!isEventType(type)) throw new Problem(422, TYPE_CURE);
+    if (this.#newest - this.#oldest + 1 === this.#maxEvents) this.#dropOldest();
+    const time = new Date(this.#now()).toISOString();
+    const event: FeedEvent = { id: this.#id(++this.#newest), type, time, data };
+    const json = JSON.stringify(event);
+    const bytes = Buffer.byteLength(json);
+    this.#ring[this.#newest % this.#maxEvents] = { event, json, bytes, key };
+    this.#bytes += bytes;
+    while (this.#bytes > this.#maxBytes && this.#oldest < this.#newest) this.#dropOldest();
+    if (key !== undefined) this.#keys.set(key, event);
+    this.#pages.clear();
+    if (!this.#announcing) setImmediate(() => this.#announce());
+    this.#announcing = true;
+    return event;
+  }
+
+  /** Everything retained after a cursor, gap event included. Throws a 400 problem like `reader`. */
+  since(after: string): FeedEvent[] {
+    const reader = this.reader({ after });
+    const events: FeedEvent[] = [];
+    for (let batch = reader.read(); batch; batch = reader.read()) events.push(...batch.events);
+    return events;
+  }
+
+  /** Replays what follows `after`, then goes live. Returns its unsubscribe. */
+  subscribe(listener: (event: FeedEvent) => void, options: ReadOptions = {}): () => void {
+    const drain = () => {
+      for (let batch = reader.read(); batch; batch = reader.read()) batch.events.forEach(listener);
+    };
+    const reader = this.reader({ ...options, wake: drain });
+    drain();
+    return reader.close;
+  }
+
+  /**
+   * A place to read from. A cursor of another epoch, or older than the window, makes the first
+   * event a `feed.gap`. Throws a 400 problem when the cursor is malformed or ahead of the feed.
+   */
+  reader({ after, types, limit = PAGE_EVENTS, wake }: ReaderOptions = {}): Reader {
+    // Everybody else is brought up to date first, so that all live readers stand at one place.
+    this.#announce();
+    const wanted = types && new Set(types).add(GAP);
+    const kind = `${limit} ${types ?? ""}`;
+    let { place, gap } = after === undefined ? { place: this.#newest } : this.#find(after);
+    let open = true;
+    if (wake) this.#wakes.add(wake);
+
+    const read = (): Batch | undefined => {
+      this.#announce();
+      if (!open) return undefined;
+      if (place < this.#oldest - 1) {
+        gap ??= { after: this.#id(place), resumesAt: this.#id(this.#oldest), reason: "expired" };
+        place = this.#oldest - 1;
+      }
+      const lost = gap && this.#gapEvent(gap);
+      gap = undefined;
+      const { end, batch } = this.#page(place, kind, limit, wanted);
+      place = end;
+      if (!lost) return batch;
+      return new Batch(
+        [lost, ...(batch?.events ?? [])],
+        [JSON.stringify(lost), ...(batch?.json ?? [])],
+      );
+    };
+    const close = () => {
+      open = false;
+      if (wake) this.#wakes.delete(wake);
+    };
+    const idAt = () => this.#id(place);
+    return {
+      get cursor() {
+        return idAt();
+      },
+      read,
+      close,
+    };
+  }
+
+  #id(offset: number): string {
+    return `${this.epoch}-${offset}`;
+  }
+
+  #find(after: string): { place: number; gap?: Gap } {
+    const cursor = parseCursor(after);
+    if (!cursor) throw new Problem(400, CURSOR_CURE);
+    const place = this.#oldest - 1;
+    if (cursor.epoch === 0 && cursor.offset === 0) return { place };
+    const resumesAt = this.#id(this.#oldest);
+    if (cursor.epoch !== this.epoch) return { place, gap: { after, resumesAt, reason: "epoch" } };
+    if (cursor.offset > this.#newest) throw new Problem(400, AHEAD_CURE);
+    if (cursor.offset < place) return { place, gap: { after, resumesAt, reason: "expired" } };
+    return { place: cursor.offset };
+  }
+
+  #gapEvent(gap: Gap): FeedEvent {
+    const time = new Date(this.#now()).toISOString();
+    return { id: this.#id(this.#oldest - 1), type: GAP, time, data: { ...gap } };
+  }
+
+  #page(from: number, kind: string, limit: number, wanted: Set<string> | undefined): Page {
+    const shared = this.#pages.get(kind);
+    if (shared?.from === from) return shared;
+    const events: FeedEvent[] = [];
+    const json: string[] = [];
+    let end = from;
+    let bytes = 0;
+    while (end < this.#newest && events.length < limit && bytes < PAGE_BYTES) {
+      const retained = this.#ring[++end % this.#maxEvents];
+      if (!retained || (wanted && !wanted.has(retained.event.type))) continue;
+      events.push(retained.event);
+      json.push(retained.json);
+      bytes += retained.bytes;
+    }
+    const page = { from, end, batch: events.length > 0 ? new Batch(events, json) : undefined };
+    if (this.#pages.size >= SHARED_PAGES) this.#pages.clear();
+    this.#pages.set(kind, page);
+    return page;
+  }
+
+  #dropOldest(): void {
+    const slot = this.#oldest++ % this.#maxEvents;
+    const retained = this.#ring[slot];
+    this.#ring[slot] = undefined;
+    this.#bytes -= retained?.bytes ?? 0;
+    if (retained?.key !== undefined) this.#keys.delete(retained.key);
+  }
+
+  #announce(): void {
+    if (!this.#announcing) return;
+    this.#announcing = false;
+    for (const wake of this.#wakes) {
+      // One subscriber's failure is its own: the others are woken all the same.
+      try {
+        wake();
+      } catch (error) {
+        console.error(error);
+      }
+    }
+  }
+}

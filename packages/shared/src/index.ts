@@ -1,0 +1,3 @@
+export * from "./event.ts";
+export * from "./problem.ts";
+export * from "./technique.ts";

@@ -1,0 +1,11 @@
+export { bearer, type Authorize } from "./authorize.ts";
+export { readBody, readJson } from "./body.ts";
+export {
+  checkPublish,
+  contract,
+  unavailable,
+  type Publish,
+  type ServerOptions,
+} from "./contract.ts";
+export { Batch, Feed, type FeedOptions, type Reader, type ReaderOptions } from "./feed.ts";
+export { readQuery } from "./query.ts";

@@ -1,0 +1,65 @@
+import type { FeedEvent } from "@tidings/shared";
+import {
+  ask,
+  BackOff,
+  body,
+  bearerHeaders,
+  eventsUrl,
+  linkedAbort,
+  watchSilence,
+  type SubscribeOptions,
+} from "@tidings/shared/client";
+import { decodeEvent, decoder } from "./wire.ts";
+
+/**
+ * Follows a server's event stream. `new EventSource(url)` is the shorter way, with three holes
+ * that this closes: it cannot send a token, it gives up for good when a server answers 503, and
+ * it never notices a connection that has silently died.
+ *
+ * Throws a `Refusal` when the server refuses for good, such as a malformed cursor.
+ */
+export async function* subscribe(
+  url: string | URL,
+  options: SubscribeOptions = {},
+): AsyncGenerator<FeedEvent, void> {
+  const { types, signal, token, silenceMs = 45_000, onNote } = options;
+  const backOff = new BackOff(options);
+  let cursor = options.after;
+
+  while (!signal?.aborted) {
+    const line = linkedAbort(signal);
+    let failure: unknown;
+    try {
+      // 1. connect
+      onNote?.({ kind: "request" });
+      const response = await ask(
+        // 3. resume: an EventSource sends its cursor in Last-Event-ID; we ask for the URL anew.
+        eventsUrl(url, { after: cursor, types }),
+        // 2. authorize: fetch can send the token, which an EventSource cannot.
+        { signal: line.signal, headers: { accept: "text/event-stream", ...bearerHeaders(token) } },
+      );
+      backOff.opened();
+
+      // 4. receive: a chunk may end anywhere, in the middle of a character, too.
+      const utf8 = new TextDecoder();
+      const decode = decoder();
+      // 6. detect silence: heartbeats are bytes as well, so a healthy stream is never silent.
+      for await (const chunk of watchSilence(body(response), silenceMs, line.abort)) {
+        for (const message of decode(utf8.decode(chunk, { stream: true }))) {
+          backOff.minMs = message.retry ?? backOff.minMs;
+          const event = decodeEvent(message);
+          // 5. advance: before the event is handed on, for the caller may never ask again.
+          cursor = message.id ?? cursor;
+          if (event) yield event;
+        }
+      }
+    } catch (error) {
+      failure = error;
+    } finally {
+      // 8. close: ends the request if it still runs, and leaves no listener behind.
+      line.abort();
+    }
+    // 7. reconnect: after a pause with full jitter; the cursor says where to go on.
+    await backOff.wait(failure);
+  }
+}

@@ -1,0 +1,98 @@
+import { contract, readQuery, type Batch, type ServerOptions } from "@tidings/shared/server";
+import { encode, encodeEvent } from "./wire.ts";
+
+export interface Options extends ServerOptions {
+  /** A stream that was quiet for so long gets a heartbeat, in milliseconds. Default 15,000. */
+  heartbeatMs?: number | undefined;
+  /** What a client that lost us waits before it comes back, in milliseconds. Default 2,000. */
+  retryMs?: number | undefined;
+  /** What may be on its way to one subscriber, in bytes. Default 65,536. */
+  maxHeldBytes?: number | undefined;
+}
+
+const utf8 = new TextEncoder();
+const unnamed = (batch: Batch) => utf8.encode(batch.events.map((e) => encodeEvent(e)).join(""));
+const named = (batch: Batch) => utf8.encode(batch.events.map((e) => encodeEvent(e, true)).join(""));
+
+const headers = {
+  "content-type": "text/event-stream",
+  "cache-control": "no-cache, no-transform",
+  // Without this, nginx keeps everything back until its buffer is full, headers included.
+  "x-accel-buffering": "no",
+};
+
+export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Options) => {
+  const { maxHeldBytes = 65_536 } = options;
+  const { app, feed, subscribers, stats, accept, authorize, addressOf } = contract("sse", options);
+
+  return app.get("/events", async ({ request, server }) => {
+    // 1. accept: a HEAD asks for the headers and starts no stream.
+    accept(request);
+    if (request.method === "HEAD") return new Response(null, { headers });
+
+    // 2. authorize: by header, or by the ticket that an EventSource can carry in its URL.
+    await authorize(request);
+
+    // 3. resume: a returning EventSource names its cursor in a header. Its URL is still the one
+    // that it was born with, so the header wins over `?after=`.
+    const { after, types, query } = readQuery(request);
+    const cursor = request.headers.get("last-event-id") ?? after;
+    const reader = feed.reader({ after: cursor, types, wake: deliver });
+
+    // 4. hand over: there is no moment of it. Replay and live are one walk through the feed, and
+    // `pull` goes on with it whenever the network has room. The headers leave with the first
+    // bytes, so some leave at once: a pause of its own for each client, because what cuts them
+    // together must not bring them back together, and a place for those that had none.
+    const retry = retryMs * (1 + Math.random());
+    const opening = encode({ retry, id: cursor === undefined ? reader.cursor : undefined });
+    if (!subscribers.join(close, addressOf(request))) {
+      // A full or closing server says the same and ends: any status but 200 would be the end of
+      // an EventSource [HTML, section 9.2.3].
+      reader.close();
+      return new Response(opening, { headers });
+    }
+    let out: ReadableStreamDefaultController<Uint8Array>;
+    const start = (controller: typeof out) => (out = controller).enqueue(utf8.encode(opening));
+    const room = new ByteLengthQueuingStrategy({ highWaterMark: maxHeldBytes });
+    const stream = new ReadableStream<Uint8Array>({ start, pull: deliver, cancel: leave }, room);
+
+    // 5. deliver: one write for all that a turn of the event loop published, encoded once for
+    // all subscribers that stand at the same place.
+    const encodeBatch = query.has("named") ? named : unnamed;
+    function deliver() {
+      while (hasRoom()) {
+        const batch = reader.read();
+        if (!batch) return;
+        send(batch.as(encodeBatch));
+        stats.delivered += batch.events.length;
+      }
+    }
+    const hasRoom = () => (out.desiredSize ?? 0) > 0;
+    const send = (bytes: Uint8Array) => {
+      out.enqueue(bytes);
+      stats.bytesOut += bytes.byteLength;
+      heart.refresh();
+    };
+
+    // 6. heartbeat: after a while without events. An id without data dispatches nothing, and
+    // moves the client's cursor past what its filter left out.
+    const beat = () => hasRoom() && send(utf8.encode(encode({ comment: "", id: reader.cursor })));
+    const heart = setInterval(beat, heartbeatMs);
+
+    // 7. slow reader: what it has not read stays in the feed, once for all. One that takes not
+    // even the heartbeats is cut by Bun's idle timeout, and comes back with its cursor.
+    server?.timeout(request, Math.min(255, Math.ceil((2 * heartbeatMs) / 1000)));
+
+    // 8. close: one way out, whoever leaves first.
+    function leave() {
+      clearInterval(heart);
+      reader.close();
+      subscribers.leave(close);
+    }
+    function close() {
+      leave();
+      out.close();
+    }
+    return new Response(stream, { headers });
+  });
+};

@@ -1,0 +1,86 @@
+import type { FeedEvent, Json } from "@tidings/shared";
+
+/** One message of an event stream. A message without `data` moves the cursor and dispatches nothing. */
+export interface Message {
+  readonly id?: string | undefined;
+  readonly event?: string | undefined;
+  readonly data?: string | undefined;
+  readonly retry?: number | undefined;
+  readonly comment?: string | undefined;
+}
+
+const LINE_END = /\r\n|\r|\n/;
+
+// A field's value is one line: a line end in it would start a field of the attacker's choice, and
+// a NUL makes clients ignore an id [HTML, section 9.2.6].
+const oneLine = (name: string, value: string) => {
+  if (/[\r\n\0]/.test(value)) throw new TypeError(`${name}: must not contain CR, LF or NUL.`);
+  return `${name}: ${value}\n`;
+};
+
+/** A message as it stands on the wire [HTML, section 9.2.5]. */
+export const encode = ({ id, event, data, retry, comment }: Message): string => {
+  let text = "";
+  if (comment !== undefined) text += oneLine("", comment).trimStart();
+  if (retry !== undefined) text += oneLine("retry", `${Math.round(retry)}`);
+  if (id !== undefined) text += oneLine("id", id);
+  if (event !== undefined) text += oneLine("event", event);
+  if (data !== undefined) for (const line of data.split(LINE_END)) text += `data: ${line}\n`;
+  return `${text}\n`;
+};
+
+/**
+ * An event as a message. The id travels in SSE's own field and not a second time in the data. The
+ * type stays in the data, because `onmessage` gets every event only when none has an `event:`
+ * field; `named` puts it there, for pages that listen to the types that they know.
+ */
+export const encodeEvent = ({ id, ...event }: FeedEvent, named = false): string =>
+  encode({ id, event: named ? event.type : undefined, data: JSON.stringify(event) });
+
+/** Cuts text chunks into messages; the state between two chunks is its own. */
+export const decoder = () => {
+  let rest = "";
+  let started = false;
+  let data: string[] = [];
+  let id: string | undefined;
+  let event: string | undefined;
+  let retry: number | undefined;
+
+  return function* decode(chunk: string): Generator<Message> {
+    rest += started ? chunk : chunk.replace(/^\uFEFF/, "");
+    started ||= chunk !== "";
+    // A CR at the very end may be half of a CRLF: it waits for what follows.
+    const lines = rest.split(/\r\n|\n|\r(?!$)/);
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      if (line === "") {
+        if (data.length > 0) yield { id, event, retry, data: data.join("\n") };
+        else if (id !== undefined || retry !== undefined) yield { id, retry };
+        data = [];
+        id = event = retry = undefined;
+        continue;
+      }
+      const [, field, value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line) ?? [];
+      if (field === "data") data.push(value);
+      else if (field === "event") event = value;
+      else if (field === "id" && !value.includes("\0")) id = value;
+      else if (field === "retry" && /^\d+$/.test(value)) retry = Number(value);
+    }
+  };
+};
+
+/** A message back as the event that it carries; `undefined` when it carries none. */
+export const decodeEvent = ({ id, data }: Message): FeedEvent | undefined => {
+  if (id === undefined || data === undefined) return undefined;
+  const event: Json = JSON.parse(data);
+  return isEventBody(event) ? { id, ...event } : undefined;
+};
+
+const isEventBody = (value: unknown): value is Omit<FeedEvent, "id"> =>
+  typeof value === "object" &&
+  value !== null &&
+  "type" in value &&
+  typeof value.type === "string" &&
+  "time" in value &&
+  typeof value.time === "string" &&
+  "data" in value;

@@ -1,0 +1,65 @@
+// Starts one technique's server: `bun scripts/serve.ts <technique> [--port N]`. The runner, the
+// kit and the bench all start servers through this file, each as a process of its own.
+import { parseArgs } from "node:util";
+import { bearer, Feed, type FeedOptions, type ServerOptions } from "@tidings/shared/server";
+import { fail, jsonOption, numberOption } from "./cli.ts";
+import { folderOf, techniques } from "./techniques.ts";
+
+// Grace for what is held open when the server is asked to end, in milliseconds.
+const GRACE_MS = 3_000;
+
+const usage = `usage: bun scripts/serve.ts <technique> [--port N] [--host H] [--allow-origin O]…
+  [--options JSON] [--feed JSON]     techniques: ${techniques.map((t) => t.name).join(", ")}`;
+
+const { values, positionals } = (() => {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        port: { type: "string", default: "0" },
+        host: { type: "string", default: "127.0.0.1" },
+        "allow-origin": { type: "string", multiple: true, default: [] },
+        options: { type: "string", default: "{}" },
+        feed: { type: "string", default: "{}" },
+      },
+    });
+  } catch (error) {
+    return fail(error, usage);
+  }
+})();
+
+const [name, ...rest] = positionals;
+const technique = techniques.find((t) => t.name === name);
+if (!technique || rest.length > 0) fail(`unknown technique ${name ?? "(none)"}`, usage);
+
+const port = numberOption("--port", values.port, { min: 0, max: 65_535 });
+const closing = new AbortController();
+const token = process.env.TIDINGS_TOKEN;
+const options: ServerOptions = {
+  ...jsonOption("--options", values.options),
+  feed: new Feed(jsonOption<FeedOptions>("--feed", values.feed)),
+  signal: closing.signal,
+  allowOrigins: values["allow-origin"],
+  ...(token ? { authorize: bearer(token) } : {}),
+};
+const { server } = await import(`${folderOf(technique.name)}/src/server.ts`);
+const app = server(options);
+
+// Without `reusePort: false` a second server on the same port would start in silence and take
+// half of the connections.
+try {
+  app.listen({ port, hostname: values.host, reusePort: false });
+} catch (error) {
+  const taken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+  fail(taken ? `port ${port} is taken; choose another with --port` : error);
+}
+console.log(`ready ${app.server.url.origin}`);
+
+const end = async () => {
+  closing.abort();
+  await Promise.race([app.server.stop(), Bun.sleep(GRACE_MS)]);
+  await app.server.stop(true);
+  process.exit(0);
+};
+process.once("SIGTERM", end);
+process.once("SIGINT", end);
