@@ -1,6 +1,7 @@
 import { Glob } from "bun";
 import { resolve } from "node:path";
-import type { Technique } from "@tidings/shared";
+import type { FeedEvent, Technique } from "@tidings/shared";
+import type { SubscribeOptions } from "@tidings/shared/client";
 
 const packages = resolve(import.meta.dir, "../packages");
 
@@ -29,3 +30,12 @@ export const techniques: readonly Technique[] = await Promise.all(
 
 /** The folder that a technique's files lie in. */
 export const folderOf = (name: string) => `${packages}/${name}`;
+
+export type Subscribe = (
+  url: string | URL,
+  options?: SubscribeOptions,
+) => AsyncGenerator<FeedEvent, void>;
+
+/** A technique's own client; for either half of the webhook pair, the consumer's. */
+export const clientOf = async ({ name, pair }: Technique): Promise<Subscribe> =>
+  (await import(`${folderOf(pair?.client ?? name)}/src/client.ts`)).subscribe;

@@ -34,10 +34,10 @@ export interface Technique {
   /** Clauses of SPEC.md that it does not keep, by id, each with the reason. */
   readonly deviations: Readonly<Record<string, string>>;
   /**
-   * The technique whose server this one's client talks to, when it is not its own: the webhook
-   * provider calls, the webhook consumer is called, and only together are they a lane.
+   * Set in both halves of a pair: the webhook provider calls, the webhook consumer is called, and
+   * only together are they a lane. Default: the technique's own server and its own client.
    */
-  readonly serverOf?: string;
+  readonly pair?: { readonly server: string; readonly client: string };
 }
 
 /** Checks a manifest's type where it is written. */
