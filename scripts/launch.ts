@@ -107,15 +107,23 @@ export const run = (
   return { name, pid: child.pid, ready, exited, kill, stop, [Symbol.asyncDispose]: dispose };
 };
 
-/** Starts a technique's server and waits until it is ready. Throws with its output if it fails. */
-export const launch = async (
+/** Starts a technique's server: `scripts/serve.ts` as a process of its own. */
+export const serve = (
   name: string,
   { port = 0, options = {}, feed = {}, allowOrigins = [], ...runOptions }: LaunchOptions = {},
-): Promise<Launched> => {
+): Running => {
   const json = ["--options", JSON.stringify(options), "--feed", JSON.stringify(feed)];
   const origins = allowOrigins.flatMap((origin) => ["--allow-origin", origin]);
-  const args = [name, "--port", `${port}`, ...json, ...origins];
-  const server = run(name, ["scripts/serve.ts", ...args], runOptions);
+  return run(
+    name,
+    ["scripts/serve.ts", name, "--port", `${port}`, ...json, ...origins],
+    runOptions,
+  );
+};
+
+/** Starts a technique's server and waits until it is ready. Throws with its output if it fails. */
+export const launch = async (name: string, options: LaunchOptions = {}): Promise<Launched> => {
+  const server = serve(name, options);
   return { ...server, url: await server.ready };
 };
 
