@@ -1,5 +1,6 @@
 // What the clients have in common. It runs in browsers and in Bun, and imports nothing of either.
 
+import { isFeedEvent, type FeedEvent } from "./event.ts";
 import { isProblem } from "./problem.ts";
 
 /** What every technique's `subscribe` is told. Each technique adds its own. */
@@ -66,7 +67,11 @@ export const eventsUrl = (
     after,
     types,
     ticket,
-  }: { after?: string | undefined; types?: readonly string[] | undefined; ticket?: string },
+  }: {
+    after?: string | undefined;
+    types?: readonly string[] | undefined;
+    ticket?: string | undefined;
+  },
 ): URL => {
   const events = new URL("events", `${url}`.replace(/\/*$/, "/"));
   if (after !== undefined) events.searchParams.set("after", after);
@@ -90,6 +95,40 @@ export const ask = async (url: URL, init: RequestInit): Promise<Response> => {
   );
 };
 
+/** A single-use ticket for a URL, where no header can be sent. */
+export const fetchTicket = async (url: string | URL, token: string, signal?: AbortSignal) => {
+  const response = await ask(new URL("tickets", eventsUrl(url, {})), {
+    method: "POST",
+    headers: bearerHeaders(token),
+    ...(signal ? { signal } : {}),
+  });
+  const answer: unknown = await response.json();
+  if (
+    typeof answer === "object" &&
+    answer &&
+    "ticket" in answer &&
+    typeof answer.ticket === "string"
+  )
+    return answer.ticket;
+  throw new Error("The server's answer is not { ticket }.");
+};
+
+/** A poll's answer: `{ "events", "cursor" }`. */
+export const readPage = async (response: Response) => {
+  const page: unknown = await response.json();
+  if (!isPage(page)) throw new Error("The server's answer is not { events, cursor }.");
+  return page;
+};
+
+const isPage = (page: unknown): page is { events: FeedEvent[]; cursor: string } =>
+  typeof page === "object" &&
+  page !== null &&
+  "cursor" in page &&
+  typeof page.cursor === "string" &&
+  "events" in page &&
+  Array.isArray(page.events) &&
+  page.events.every(isFeedEvent);
+
 /** The answer's bytes as they come. */
 export const body = (response: Response): AsyncIterable<Uint8Array> => {
   if (!response.body) throw new Error("The server answered without a body.");
@@ -108,6 +147,56 @@ export const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
     signal?.addEventListener("abort", done);
     if (signal?.aborted) done();
   });
+
+/** Resolves while somebody can see the page; in Bun, and in a visible page, at once. */
+export const visible = (signal?: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const { document }: { document?: EventTarget & { hidden: boolean } } = globalThis as never;
+    const look = () => {
+      if (document?.hidden && !signal?.aborted) return;
+      document?.removeEventListener("visibilitychange", look);
+      signal?.removeEventListener("abort", look);
+      resolve();
+    };
+    document?.addEventListener("visibilitychange", look);
+    signal?.addEventListener("abort", look);
+    look();
+  });
+
+/** Callbacks in, iteration out. Holds at most `max` items: one more ends it with an error. */
+export class Inbox<Item> implements AsyncIterable<Item> {
+  readonly #items: Item[] = [];
+  readonly #max: number;
+  #ended: { error?: unknown } | undefined;
+  #wake = () => {};
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** False when there was no room. */
+  push(item: Item): boolean {
+    if (this.#ended || this.#items.length >= this.#max) return false;
+    this.#items.push(item);
+    this.#wake();
+    return true;
+  }
+
+  /** What is in it is still read; then the iteration ends, or throws `error`. */
+  end(error?: unknown): void {
+    this.#ended ??= { error };
+    this.#wake();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Item, void> {
+    for (;;) {
+      while (this.#items.length > 0) yield* this.#items.splice(0);
+      if (this.#ended?.error !== undefined) throw this.#ended.error;
+      if (this.#ended) return;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+}
 
 // A connection that lasted so long was a good one: the next failure is a first failure again.
 const STABLE_MS = 5_000;

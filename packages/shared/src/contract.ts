@@ -1,10 +1,10 @@
-import { Elysia } from "elysia";
+import { Elysia, type ElysiaConfig } from "elysia";
 import { gate, Tickets, type Authorize } from "./authorize.ts";
 import { readJson } from "./body.ts";
 import type { FeedEvent, Json } from "./event.ts";
 import type { Feed } from "./feed.ts";
 import { corsHeaders, originPolicy, preflight } from "./origin.ts";
-import { Problem } from "./problem.ts";
+import { asProblem, Problem } from "./problem.ts";
 import { Subscribers, type SubscribersOptions } from "./subscribers.ts";
 
 /** What every technique's server is told. Each technique adds its own. */
@@ -59,9 +59,13 @@ export const checkPublish = (body: Json): { type: string; data: Json } => {
  * What all techniques' servers have in common (SPEC.md): publishing, status, health, tickets,
  * errors and origins. Returns the Elysia instance that the technique adds its own way to.
  */
-export const contract = (technique: string, options: ServerOptions & { publish?: Publish }) => {
+export const contract = (
+  technique: string,
+  options: ServerOptions & { publish?: Publish },
+  config: ElysiaConfig<""> = {},
+) => {
   const { feed, signal, authorize: rule, allowOrigins, maxBodyBytes = 65_536 } = options;
-  const publish = options.publish ?? feed.publish.bind(feed);
+  const { publish: store = feed.publish.bind(feed) } = options;
   const subscribers = new Subscribers(options);
   const stats: Delivered = { delivered: 0, dropped: 0, bytesOut: 0 };
   const tickets = new Tickets();
@@ -71,7 +75,20 @@ export const contract = (technique: string, options: ServerOptions & { publish?:
   let published = 0;
   signal?.addEventListener("abort", () => subscribers.close());
 
-  const app = new Elysia({ name: `tidings-${technique}` })
+  /** Publishes `{ type, data }`; the same key with the same event publishes nothing anew. */
+  const publish = async (body: Json, key?: string) => {
+    const { type, data } = checkPublish(body);
+    if (key !== undefined && (key.length === 0 || key.length > 255))
+      throw new Problem(422, "idempotency-key: must be 1 to 255 characters.");
+    const first = key === undefined ? undefined : feed.published(key);
+    if (first && (first.type !== type || !Bun.deepEquals(first.data, data, true)))
+      throw new Problem(422, "idempotency-key: was used for another event; take a fresh one.");
+    if (first) return { event: first, fresh: false };
+    published++;
+    return { event: await store(type, data, key), fresh: true };
+  };
+
+  const app = new Elysia(config)
     .onRequest(({ request }) => {
       if (request.method !== "OPTIONS" || !request.headers.has("origin")) return;
       return allows(request) ? preflight(request) : refusedOrigin().toResponse();
@@ -81,30 +98,16 @@ export const contract = (technique: string, options: ServerOptions & { publish?:
         share(request, response, allows);
     })
     .onError({ as: "global" }, ({ code, error, request }) => {
-      const problem =
-        error instanceof Problem
-          ? error
-          : code === "NOT_FOUND"
-            ? notFound(request, app.routes)
-            : new Problem(500, "The server failed to answer; the failure is in its log.");
-      if (problem.status === 500) console.error(error);
+      const problem = code === "NOT_FOUND" ? notFound(request, app.routes) : asProblem(error);
       return share(request, problem.toResponse(), allows);
     })
     .post("/events", async ({ request }) => {
       await authorize(request);
       if (!allows(request)) throw refusedOrigin();
       if (signal?.aborted) throw unavailable();
-      const { type, data } = checkPublish(await readJson(request, maxBodyBytes));
       const key = request.headers.get("idempotency-key") ?? undefined;
-      if (key !== undefined && (key.length === 0 || key.length > 255))
-        throw new Problem(422, "idempotency-key: must be 1 to 255 characters.");
-      const first = key === undefined ? undefined : feed.published(key);
-      if (first && (first.type !== type || !Bun.deepEquals(first.data, data, true)))
-        throw new Problem(422, "idempotency-key: was used for another event; take a fresh one.");
-      if (!first) published++;
-      return Response.json(first ?? (await publish(type, data, key)), {
-        status: first ? 200 : 201,
-      });
+      const { event, fresh } = await publish(await readJson(request, maxBodyBytes), key);
+      return Response.json(event, { status: fresh ? 201 : 200 });
     })
     .post("/tickets", async ({ request }) => {
       await authorize(request);
@@ -144,7 +147,10 @@ export const contract = (technique: string, options: ServerOptions & { publish?:
     feed,
     subscribers,
     stats,
+    publish,
     authorize,
+    /** Whether the server is about to end. */
+    closing: () => signal?.aborted ?? false,
     /** Turns away requests of pages that are not on the allow-list. */
     accept(request: Request): void {
       if (!allows(request)) throw refusedOrigin();
@@ -161,8 +167,8 @@ const refusedOrigin = () =>
 const share = (request: Request, response: Response, allows: (request: Request) => boolean) => {
   if (!request.headers.has("origin") || !allows(request)) return response;
   for (const [name, value] of Object.entries(corsHeaders(request)))
-    if (name === "vary") response.headers.append(name, value);
-    else response.headers.set(name, value);
+    response.headers.set(name, value);
+  if (!response.headers.get("vary")?.includes("Origin")) response.headers.append("vary", "Origin");
   return response;
 };
 

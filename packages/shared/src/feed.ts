@@ -38,11 +38,14 @@ export class Batch {
   readonly events: readonly FeedEvent[];
   /** Each event's JSON, made once, when it was published. */
   readonly json: readonly string[];
+  /** Where a reader stands that has read this batch. */
+  readonly cursor: string;
   readonly #encoded = new Map<unknown, string | Uint8Array>();
 
-  constructor(events: readonly FeedEvent[], json: readonly string[]) {
+  constructor(events: readonly FeedEvent[], json: readonly string[], cursor: string) {
     this.events = events;
     this.json = json;
+    this.cursor = cursor;
   }
 
   /** `encode(this)`, done once for all readers that share this batch. */
@@ -196,10 +199,8 @@ export class Feed {
       const { end, batch } = this.#page(place, kind, limit, wanted);
       place = end;
       if (!lost) return batch;
-      return new Batch(
-        [lost, ...(batch?.events ?? [])],
-        [JSON.stringify(lost), ...(batch?.json ?? [])],
-      );
+      const { events = [], json = [] } = batch ?? {};
+      return new Batch([lost, ...events], [JSON.stringify(lost), ...json], this.#id(end));
     };
     const close = () => {
       open = false;
@@ -250,7 +251,8 @@ export class Feed {
       json.push(retained.json);
       bytes += retained.bytes;
     }
-    const page = { from, end, batch: events.length > 0 ? new Batch(events, json) : undefined };
+    const batch = events.length > 0 ? new Batch(events, json, this.#id(end)) : undefined;
+    const page = { from, end, batch };
     if (this.#pages.size >= SHARED_PAGES) this.#pages.clear();
     this.#pages.set(kind, page);
     return page;

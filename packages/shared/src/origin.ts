@@ -15,7 +15,6 @@ export const originPolicy = (allowOrigins: readonly string[] = []) => {
 export const corsHeaders = (request: Request): Record<string, string> => ({
   "access-control-allow-origin": request.headers.get("origin") ?? "null",
   "access-control-expose-headers": "etag, retry-after, x-poll-interval",
-  vary: "Origin",
 });
 
 /** The answer to a CORS preflight: what the contract's requests use, and nothing else. */
@@ -24,6 +23,7 @@ export const preflight = (request: Request): Response =>
     status: 204,
     headers: {
       ...corsHeaders(request),
+      vary: "Origin",
       "access-control-allow-methods": "GET, HEAD, POST, DELETE, PATCH",
       "access-control-allow-headers":
         "authorization, content-type, idempotency-key, if-none-match, last-event-id, prefer",

@@ -58,6 +58,13 @@ export class Problem extends Error implements ProblemDocument {
   }
 }
 
+/** What the client is told of an error: a problem as it is, of anything else only that it was. */
+export const asProblem = (error: unknown): Problem => {
+  if (error instanceof Problem) return error;
+  console.error(error);
+  return new Problem(500, "The server failed to answer; the failure is in its log.");
+};
+
 /** Whether an answer's JSON says what went wrong. */
 export const isProblem = (value: unknown): value is { detail: string } =>
   typeof value === "object" &&

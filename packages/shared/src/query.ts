@@ -2,6 +2,7 @@ import { isEventType } from "./event.ts";
 import { Problem } from "./problem.ts";
 
 const MAX_TYPES = 32;
+const MAX_PAGE = 1_000;
 
 /** The place and the filter that a subscriber asks for: `?after=<cursor>&types=a,b`. */
 export const readQuery = (request: Request) => {
@@ -11,4 +12,11 @@ export const readQuery = (request: Request) => {
   if (types && (types.length > MAX_TYPES || !types.every(isEventType)))
     throw new Problem(400, `types: must be 1 to ${MAX_TYPES} event types, joined by commas.`);
   return { after, types, query };
+};
+
+/** How many events a poll's answer may have: `?limit=`, 1 to 1,000; default 100, clamped. */
+export const readLimit = (query: URLSearchParams): number => {
+  const text = query.get("limit") ?? "100";
+  if (!/^\d+$/.test(text)) throw new Problem(400, "limit: must be a whole number from 1 to 1000.");
+  return Math.min(Math.max(Number(text), 1), MAX_PAGE);
 };

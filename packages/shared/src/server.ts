@@ -8,4 +8,5 @@ export {
   type ServerOptions,
 } from "./contract.ts";
 export { Batch, Feed, type FeedOptions, type Reader, type ReaderOptions } from "./feed.ts";
-export { readQuery } from "./query.ts";
+export { encodePage } from "./page.ts";
+export { readLimit, readQuery } from "./query.ts";

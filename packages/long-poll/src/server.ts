@@ -1,0 +1,100 @@
+import {
+  contract,
+  encodePage,
+  readLimit,
+  readQuery,
+  unavailable,
+  type Batch,
+  type ServerOptions,
+} from "@tidings/shared/server";
+
+export interface Options extends ServerOptions {
+  /**
+   * How long a request is held at the most, in milliseconds. Default 25,000: under the time-outs
+   * of proxies (nginx: 60 s). Each wait is up to a fifth shorter, so that they end apart.
+   */
+  holdMs?: number | undefined;
+}
+
+export const server = ({ holdMs = 25_000, ...options }: Options) => {
+  const { app, feed, subscribers, stats, accept, authorize, addressOf, closing } = contract(
+    "long-poll",
+    options,
+  );
+
+  return app.get("/events", async ({ request, server }) => {
+    // 1. accept
+    accept(request);
+    if (closing()) throw unavailable();
+
+    // 2. authorize
+    await authorize(request);
+
+    // 3. resume: the cursor is all the memory there is. An event between two polls is not lost,
+    // because nobody relies on having been there when it happened.
+    const { after, types, query } = readQuery(request);
+    const wishMs = readPrefer(request.headers.get("prefer"));
+    const waitMs = Math.min(wishMs ?? Infinity, holdMs) * (1 - Math.random() / 5);
+    const held = Promise.withResolvers<Response>();
+    const reader = feed.reader({ after, types, limit: readLimit(query), wake: answer });
+
+    // 4. hand over: the waiter is registered before it reads, so no wake-up falls in between. Who
+    // has no cursor yet is told its place at once: a wait that breaks off would lose it.
+    const ready = reader.read();
+    const wait = !ready && after !== undefined && waitMs > 0 && request.method !== "HEAD";
+    if (wait && !subscribers.join(end, addressOf(request))) {
+      reader.close();
+      throw unavailable();
+    }
+
+    // 5. deliver: a burst is one answer, encoded once for all who stand at the same place.
+    const reply = (batch?: Batch) => {
+      const page = batch?.as(encodePage) ?? encodePage({ json: [], cursor: reader.cursor });
+      stats.delivered += batch?.events.length ?? 0;
+      stats.bytesOut += page.length;
+      leave();
+      return new Response(page, { headers: wishMs === undefined ? headers : applied(wishMs) });
+    };
+    function answer() {
+      const batch = reader.read();
+      if (batch) held.resolve(reply(batch));
+    }
+
+    // 6. heartbeat: the answer without events, when the time is up [RFC 6202, section 5.5].
+    const timer = wait ? setTimeout(end, waitMs) : undefined;
+    server?.timeout(request, Math.min(255, Math.ceil(holdMs / 1000) + 10));
+
+    // 7. slow reader: none. An answer is one page, and the rest stays in the feed.
+
+    // 8. close: one way out, for an answer, for a client that leaves and for a closing server.
+    function leave() {
+      clearTimeout(timer);
+      request.signal.removeEventListener("abort", end);
+      reader.close();
+      subscribers.leave(end);
+    }
+    function end() {
+      held.resolve(reply());
+    }
+    if (!wait) return reply(ready);
+    request.signal.addEventListener("abort", end);
+    return held.promise;
+  });
+};
+
+const headers = {
+  "content-type": "application/json",
+  "cache-control": "no-store",
+  vary: "Prefer, Origin",
+};
+
+const applied = (wishMs: number) => ({
+  ...headers,
+  "preference-applied": `wait=${wishMs / 1000}`,
+});
+
+/** `Prefer: wait=N` in milliseconds: the first one counts, what is no number does not [RFC 7240]. */
+const readPrefer = (header: string | null): number | undefined => {
+  const [, seconds] = /(?:^|[,;])\s*wait\s*=\s*"?([^",;\s]*)/i.exec(header ?? "") ?? [];
+  return seconds && /^\d{1,9}$/.test(seconds) ? Number(seconds) * 1000 : undefined;
+};

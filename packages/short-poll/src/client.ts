@@ -1,0 +1,81 @@
+import type { FeedEvent } from "@tidings/shared";
+import {
+  ask,
+  BackOff,
+  bearerHeaders,
+  eventsUrl,
+  linkedAbort,
+  pause,
+  readPage,
+  visible,
+  type SubscribeOptions,
+} from "@tidings/shared/client";
+
+export interface Options extends SubscribeOptions {
+  /** Pause between two polls, in milliseconds, where the server names none. Default 1,000. */
+  intervalMs?: number | undefined;
+  /** Ends the subscription after the event for which it is true. */
+  until?: ((event: FeedEvent) => boolean) | undefined;
+}
+
+/**
+ * Asks a server for its events, again and again. A hidden page does not poll.
+ *
+ * Throws a `Refusal` when the server refuses for good, such as a malformed cursor.
+ */
+export async function* subscribe(
+  url: string | URL,
+  options: Options = {},
+): AsyncGenerator<FeedEvent, void> {
+  const { types, signal, token, silenceMs = 45_000, intervalMs = 1_000, until, onNote } = options;
+  const backOff = new BackOff(options);
+  let cursor = options.after;
+
+  while (!signal?.aborted) {
+    const line = linkedAbort(signal);
+    // 6. detect silence: an answer that does not come.
+    const silence = setTimeout(line.abort, silenceMs, new Error("The server does not answer."));
+    let failure: unknown;
+    let pauseMs = intervalMs;
+    try {
+      // 1. connect
+      onNote?.({ kind: "request" });
+      const response = await ask(
+        // 3. resume
+        eventsUrl(url, { after: cursor, types }),
+        // 2. authorize
+        { signal: line.signal, headers: { ...bearerHeaders(token), ...ifChanged(cursor) } },
+      );
+      backOff.opened();
+
+      // 4. receive: 304 says in a few bytes that there is nothing new.
+      const page = response.status === 304 ? undefined : await readPage(response);
+      clearTimeout(silence);
+      for (const event of page?.events ?? []) {
+        // 5. advance
+        cursor = event.id;
+        yield event;
+        if (until?.(event)) return;
+      }
+      cursor = page?.cursor ?? cursor;
+      pauseMs = seconds(response.headers.get("x-poll-interval")) ?? intervalMs;
+    } catch (error) {
+      failure = error;
+    } finally {
+      // 8. close: the two things that are so easily forgotten, the timer and the request.
+      clearTimeout(silence);
+      line.abort();
+    }
+    // 7. reconnect: after a failure with back-off; otherwise poll again after the pause that the
+    // server asks for, with a little jitter, so that clients do not march in step.
+    if (failure !== undefined) await backOff.wait(failure);
+    else await pause(pauseMs * (0.9 + 0.2 * Math.random()), signal);
+    await visible(signal);
+  }
+}
+
+const ifChanged = (cursor: string | undefined): Record<string, string> =>
+  cursor === undefined ? {} : { "if-none-match": `"${cursor}"` };
+
+const seconds = (header: string | null) =>
+  header !== null && Number(header) >= 0 ? Number(header) * 1000 : undefined;

@@ -1,0 +1,65 @@
+import {
+  contract,
+  encodePage,
+  readLimit,
+  readQuery,
+  unavailable,
+  type ServerOptions,
+} from "@tidings/shared/server";
+
+export interface Options extends ServerOptions {
+  /** What a client shall wait between two polls, in milliseconds. Default 1,000. */
+  pollIntervalMs?: number | undefined;
+}
+
+export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
+  const { app, feed, stats, accept, authorize, closing } = contract("short-poll", options);
+
+  return app.get("/events", async ({ request }) => {
+    // 1. accept: nothing is held, so nobody is counted; a closing server says when to come back.
+    accept(request);
+    if (closing()) throw unavailable();
+
+    // 2. authorize
+    await authorize(request);
+
+    // 3. resume: the client says what it has; the server keeps nothing between two polls.
+    const { after, types, query } = readQuery(request);
+    const reader = feed.reader({ after, types, limit: readLimit(query) });
+
+    // 4. hand over: nothing goes live. What is published after this read waits for the next poll.
+    const batch = reader.read();
+
+    // 5. deliver: the cursor is the answer's ETag, so that "nothing new" costs no body [RFC 9110,
+    // section 13.1.2]. While a page leaves something behind, the client need not wait.
+    const etag = `"${reader.cursor}"`;
+    const pauseMs = reader.cursor === feed.cursor ? pollIntervalMs : 0;
+    const headers = {
+      etag,
+      "cache-control": "private, no-cache",
+      vary: "Origin",
+      "x-poll-interval": `${pauseMs / 1000}`,
+      "content-type": "application/json",
+    };
+    if (matches(request.headers.get("if-none-match"), etag))
+      return new Response(null, { status: 304, headers });
+    const page = batch?.as(encodePage) ?? encodePage({ json: [], cursor: reader.cursor });
+    stats.delivered += batch?.events.length ?? 0;
+    stats.bytesOut += page.length;
+    return new Response(page, { headers });
+
+    // 6. heartbeat: none. Every answer is one.
+
+    // 7. slow reader: none. An answer is one page, and who polls seldom only finds more of them.
+
+    // 8. close: nothing is held open, so there is nothing to release.
+  });
+};
+
+/** If-None-Match: a list, `*`, and weak comparison [RFC 9110, sections 8.8.3.2 and 13.1.2]. */
+const matches = (header: string | null, etag: string): boolean =>
+  header !== null &&
+  header
+    .split(",")
+    .map((tag) => tag.trim().replace(/^W\//, ""))
+    .some((tag) => tag === "*" || tag === etag);

@@ -1,0 +1,110 @@
+import { isFeedEvent, type FeedEvent } from "@tidings/shared";
+import {
+  ask,
+  BackOff,
+  bearerHeaders,
+  eventsUrl,
+  fetchTicket,
+  Inbox,
+  linkedAbort,
+  Refusal,
+  watchSilence,
+  type SubscribeOptions,
+} from "@tidings/shared/client";
+import { comesBack, PROTOCOL } from "./wire.ts";
+
+export interface Options extends SubscribeOptions {
+  /** Most frames that wait for the caller; with more the client hangs up and resumes. Default 10,000. */
+  maxWaiting?: number | undefined;
+}
+
+/**
+ * Follows a server over a WebSocket.
+ *
+ * Throws a `Refusal` when the server refuses for good, such as a malformed cursor.
+ */
+export async function* subscribe(
+  url: string | URL,
+  options: Options = {},
+): AsyncGenerator<FeedEvent, void> {
+  const { types, signal, token, silenceMs = 45_000, maxWaiting = 10_000, onNote } = options;
+  const backOff = new BackOff(options);
+  let cursor = options.after;
+
+  while (!signal?.aborted) {
+    const line = linkedAbort(signal);
+    let socket: WebSocket | undefined;
+    let opened = false;
+    let failure: unknown;
+    try {
+      // 2. authorize: a browser's WebSocket cannot send the token, but a ticket in its URL.
+      const ticket = token === undefined ? undefined : await fetchTicket(url, token, line.signal);
+
+      // 1. connect
+      onNote?.({ kind: "request" });
+      // 3. resume
+      const events = eventsUrl(url, { after: cursor, types, ticket });
+      socket = new WebSocket(`${events}`.replace(/^http/, "ws"), PROTOCOL);
+      const frames = new Inbox<string>(maxWaiting);
+      socket.onopen = () => {
+        opened = true;
+        backOff.opened();
+      };
+      socket.onmessage = ({ data }) => {
+        if (!frames.push(`${data}`)) frames.end(new Error("The caller reads too slowly."));
+      };
+      socket.onclose = ({ code, reason }) => frames.end(new Closed(code, reason));
+      line.signal.addEventListener("abort", () => frames.end(line.signal.reason));
+
+      // 4. receive
+      // 6. detect silence: a browser does not show pings, so the heartbeat is a frame.
+      for await (const text of watchSilence(frames, silenceMs, line.abort)) {
+        const said: unknown = JSON.parse(text);
+        // 5. advance
+        cursor = cursorOf(said) ?? cursor;
+        if (isFeedEvent(said)) yield said;
+      }
+    } catch (error) {
+      failure = error;
+    } finally {
+      // 8. close
+      line.abort();
+      socket?.close();
+    }
+    // 7. reconnect: by the close code; a handshake that failed has none, so the server is asked.
+    if (failure instanceof Closed && failure.code === 1000) return;
+    if (!opened) failure = (await whyRefused(url, options, cursor)) ?? failure;
+    await backOff.wait(failure);
+  }
+}
+
+/** The server closed the socket; `final` by the table of close codes in SPEC.md. */
+class Closed extends Refusal {
+  readonly code: number;
+
+  constructor(code: number, reason: string) {
+    super(0, `The socket was closed with ${code}${reason && `: ${reason}`}.`);
+    this.code = code;
+  }
+
+  override get final(): boolean {
+    return !comesBack(this.code);
+  }
+}
+
+const cursorOf = (said: unknown): string | undefined => {
+  if (isFeedEvent(said)) return said.id;
+  const heartbeat = typeof said === "object" && said !== null && "cursor" in said;
+  return heartbeat && typeof said.cursor === "string" ? said.cursor : undefined;
+};
+
+// A WebSocket does not say why its handshake failed; the same request without an upgrade does.
+const whyRefused = async (url: string | URL, options: Options, after: string | undefined) => {
+  const { types, token, signal = null } = options;
+  const upgradeRequired = 426;
+  return ask(eventsUrl(url, { after, types }), { signal, headers: bearerHeaders(token) }).then(
+    () => undefined,
+    (error: unknown) =>
+      error instanceof Refusal && error.status === upgradeRequired ? undefined : error,
+  );
+};

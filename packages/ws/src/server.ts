@@ -1,0 +1,120 @@
+import { asProblem, Problem } from "@tidings/shared";
+import { contract, readQuery, unavailable, type ServerOptions } from "@tidings/shared/server";
+import type { ServerWebSocket } from "bun";
+import { createTopics } from "./topics.ts";
+import { decode, frame, PROTOCOL } from "./wire.ts";
+
+export interface Options extends ServerOptions {
+  /** Sockets that were quiet for so long get a heartbeat, in milliseconds. Default 15,000. */
+  heartbeatMs?: number | undefined;
+  /** What one subscriber may leave unread before it is cut, in bytes. Default 1 MiB. */
+  maxHeldBytes?: number | undefined;
+  /** Longest message of a client, in bytes; a longer one closes with 1009. Default 65,536. */
+  maxMessageBytes?: number | undefined;
+  /** Most messages of one client in a second; more close with 1008. Default 100. */
+  maxMessagesPerSecond?: number | undefined;
+}
+
+export const server = ({ heartbeatMs = 15_000, ...options }: Options) => {
+  const { maxHeldBytes = 2 ** 20, maxMessageBytes = 65_536, maxMessagesPerSecond = 100 } = options;
+  // The limits belong here: those of a single route are taken and ignored.
+  const websocket = {
+    maxPayloadLength: maxMessageBytes,
+    backpressureLimit: maxHeldBytes,
+    closeOnBackpressureLimit: true,
+    idleTimeout: Math.min(960, Math.ceil((2 * heartbeatMs) / 1000)),
+  };
+  const { app, feed, subscribers, stats, publish, accept, authorize, addressOf } = contract(
+    "ws",
+    options,
+    { websocket },
+  );
+  const topics = createTopics({
+    feed,
+    heartbeatMs,
+    broadcast: (topic, text) => void app.server?.publish(topic, text),
+    onDelivered(count, events, bytes) {
+      stats.delivered += count * events;
+      stats.bytesOut += count * bytes;
+    },
+  });
+
+  // A plain GET that upgrades by hand: Elysia's `.ws()` calls its hooks twice and guesses at what
+  // text frames mean. Its dispatcher calls the handlers that it finds in the socket's `data`.
+  return app.get("/events", async ({ request, server }) => {
+    // 1. accept
+    accept(request);
+
+    // 2. authorize: by header, or by the ticket that a browser's WebSocket can carry in its URL.
+    await authorize(request);
+
+    // 3. resume
+    const { after, types } = readQuery(request);
+    const reader = feed.reader({ after, types });
+    let socket: ServerWebSocket<unknown> | undefined;
+    let leaveTopic: (() => void) | undefined;
+
+    // 4. hand over: in `deliver`, where the walk through the feed ends and the topic begins.
+    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket")
+      throw new Problem(426, "upgrade: this path speaks WebSocket only.", {
+        upgrade: "websocket",
+        connection: "Upgrade",
+      });
+    if (!subscribers.join(close, addressOf(request))) throw unavailable();
+    // Bun would answer with the client's first offer, whatever it is.
+    const offers = request.headers.get("sec-websocket-protocol")?.split(/\s*,\s*/) ?? [];
+    const headers = { "sec-websocket-protocol": offers.includes(PROTOCOL) ? PROTOCOL : "" };
+    const data = { open, drain: deliver, message: receive, close: leave };
+    if (server?.upgrade(request, { data, headers })) return undefined;
+    leave();
+    throw new Problem(400, "handshake: is not one of WebSocket [RFC 6455, section 4.1].");
+
+    // 5. deliver: first what the feed still has for this client, page by page as the network takes
+    // it; then the topic, in the same step in which nothing is left to read.
+    function open(opened: ServerWebSocket<unknown>) {
+      socket = opened;
+      deliver();
+    }
+    function deliver() {
+      while (socket && !leaveTopic && socket.getBufferedAmount() === 0) {
+        const batch = reader.read();
+        for (const text of batch?.json ?? []) stats.bytesOut += socket.send(text);
+        stats.delivered += batch?.events.length ?? 0;
+        if (batch) continue;
+        leaveTopic = topics.join(socket, types);
+        // 6. heartbeat: the first one says "you are live", and tells the client its place.
+        socket.send(frame.heartbeat(reader.cursor));
+      }
+    }
+
+    // A client may publish over its socket. Whatever else it says is answered with an error.
+    let second = 0;
+    let count = 0;
+    async function receive(from: ServerWebSocket<unknown>, message: string | Uint8Array) {
+      const now = Math.floor(performance.now() / 1000);
+      count = now === second ? count + 1 : 1;
+      second = now;
+      if (count > maxMessagesPerSecond)
+        return from.close(1008, `at most ${maxMessagesPerSecond} messages in a second`);
+      try {
+        const said = decode(message);
+        if (said.type === "ping") from.send(frame.pong());
+        else from.send(frame.published((await publish(said.event, said.key)).event));
+      } catch (error) {
+        from.send(frame.error(asProblem(error)));
+      }
+    }
+
+    // 7. slow reader: a replay waits in the feed until the socket is empty. A live reader with more
+    // than `maxHeldBytes` unread is cut by Bun, and comes back with its cursor.
+
+    // 8. close: one way out, whoever leaves first.
+    function leave() {
+      leaveTopic?.();
+      subscribers.leave(close);
+    }
+    function close() {
+      socket?.close(1001, "the server is closing");
+    }
+  });
+};
