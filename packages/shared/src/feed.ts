@@ -141,11 +141,13 @@ export class Feed {
    */
   publish(type: string, data: Json, key?: string): FeedEvent {
     if (!isEventType(type)) throw new Problem(422, TYPE_CURE);
-    if (this.#newest - this.#oldest + 1 === this.#maxEvents) this.#dropOldest();
     const time = new Date(this.#now()).toISOString();
-    const event: FeedEvent = { id: this.#id(++this.#newest), type, time, data };
+    const event: FeedEvent = { id: this.#id(this.#newest + 1), type, time, data };
+    // What JSON cannot carry throws here, before it could leave a hole.
     const json = JSON.stringify(event);
     const bytes = Buffer.byteLength(json);
+    if (this.#newest - this.#oldest + 1 === this.#maxEvents) this.#dropOldest();
+    this.#newest++;
     this.#ring[this.#newest % this.#maxEvents] = { event, json, bytes, key };
     this.#bytes += bytes;
     while (this.#bytes > this.#maxBytes && this.#oldest < this.#newest) this.#dropOldest();
@@ -166,8 +168,17 @@ export class Feed {
 
   /** Replays what follows `after`, then goes live. Returns its unsubscribe. */
   subscribe(listener: (event: FeedEvent) => void, options: ReadOptions = {}): () => void {
+    let draining = false;
     const drain = () => {
-      for (let batch = reader.read(); batch; batch = reader.read()) batch.events.forEach(listener);
+      // A listener that publishes may wake itself: it is in the middle of a batch, and goes on.
+      if (draining) return;
+      draining = true;
+      try {
+        for (let batch = reader.read(); batch; batch = reader.read())
+          batch.events.forEach(listener);
+      } finally {
+        draining = false;
+      }
     };
     const reader = this.reader({ ...options, wake: drain });
     drain();
@@ -182,7 +193,7 @@ export class Feed {
     // Everybody else is brought up to date first, so that all live readers stand at one place.
     this.#announce();
     const wanted = types && new Set(types).add(GAP);
-    const kind = `${limit} ${types ?? ""}`;
+    const kind = `${limit} ${types ?? "*"}`;
     let { place, gap } = after === undefined ? { place: this.#newest } : this.#find(after);
     let open = true;
     if (wake) this.#wakes.add(wake);
@@ -191,7 +202,13 @@ export class Feed {
       this.#announce();
       if (!open) return undefined;
       if (place < this.#oldest - 1) {
-        gap ??= { after: this.#id(place), resumesAt: this.#id(this.#oldest), reason: "expired" };
+        // A gap that waits to be read grows with the window's way.
+        gap = {
+          after: this.#id(place),
+          reason: "expired",
+          ...gap,
+          resumesAt: this.#id(this.#oldest),
+        };
         place = this.#oldest - 1;
       }
       const lost = gap && this.#gapEvent(gap);
