@@ -42,6 +42,15 @@ export const unavailable = () =>
 const isObject = (value: Json): value is { readonly [name: string]: Json } =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
+// A body of nothing but brackets would keep JSON.stringify busy for seconds, and overflow the stack
+// of whoever walks through it.
+const MAX_DEPTH = 50;
+
+const isShallow = (value: Json, levels = MAX_DEPTH): boolean =>
+  typeof value !== "object" ||
+  value === null ||
+  (levels > 0 && Object.values(value).every((inner) => isShallow(inner, levels - 1)));
+
 /** The body of a publish: `{ "type", "data" }`. 422 when a part is missing, wrong or not known. */
 export const checkPublish = (body: Json): { type: string; data: Json } => {
   if (!isObject(body)) throw new Problem(422, 'body: must be an object {"type", "data"}.');
@@ -52,6 +61,7 @@ export const checkPublish = (body: Json): { type: string; data: Json } => {
   if (data === undefined) throw new Problem(422, "data: is missing; null is a value, too.");
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) throw new Problem(422, "body: has only type and data.");
+  if (!isShallow(data)) throw new Problem(422, `data: must be at most ${MAX_DEPTH} levels deep.`);
   return { type, data };
 };
 
@@ -84,8 +94,9 @@ export const contract = (
     if (first && (first.type !== type || !Bun.deepEquals(first.data, data, true)))
       throw new Problem(422, "idempotency-key: was used for another event; take a fresh one.");
     if (first) return { event: first, fresh: false };
+    const event = await store(type, data, key);
     published++;
-    return { event: await store(type, data, key), fresh: true };
+    return { event, fresh: true };
   };
 
   const app = new Elysia(config)

@@ -58,13 +58,16 @@ const check = (holds: boolean, what: string) => {
   if (!holds) throw new Error(what);
 };
 
-/** What a cursor of each kind must bring: a place, with or without a gap, or a refusal. */
-const randomCursor = (
-  random: Random,
-  model: Model,
-): { after: string | undefined; place: number | "refused"; reason?: string } => {
+/** A cursor and what it must bring: a place, with or without a gap, or a refusal. */
+interface Cursor {
+  after: string | undefined;
+  place: number | "refused";
+  reason?: string;
+}
+
+const randomCursor = (random: Random, model: Model): Cursor => {
   const first = model.oldest - 1;
-  const kinds = [
+  const kinds: (() => Cursor)[] = [
     () => ({ after: undefined, place: model.newest }),
     () => ({ after: "0-0", place: first }),
     () => {
@@ -80,7 +83,7 @@ const randomCursor = (
       const after = `${epoch}-${random.int(1, model.newest + 5)}`;
       return { after, place: first, reason: "epoch" };
     },
-    () => ({ after: id(model.newest + random.int(1, 9)), place: "refused" as const }),
+    () => ({ after: id(model.newest + random.int(1, 9)), place: "refused" }),
     () => ({
       after: random.pick([
         "",
@@ -93,7 +96,7 @@ const randomCursor = (
         `${id(1)} `,
         "1".repeat(10_240),
       ]),
-      place: "refused" as const,
+      place: "refused",
     }),
   ];
   return random.pick(kinds)();

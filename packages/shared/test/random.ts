@@ -13,8 +13,7 @@ export const createRandom = (seed: number) => {
   };
   /** A whole number from `min` to `max`, both included. */
   const int = (min: number, max: number) => min + Math.floor(next() * (max - min + 1));
-  const pick = <Item>(items: readonly [Item, ...Item[]]): Item =>
-    items[int(0, items.length - 1)] ?? items[0];
+  const pick = <Item>(items: readonly Item[]) => items[int(0, items.length - 1)] as Item;
   return { next, int, pick, chance: (probability: number) => next() < probability };
 };
 
