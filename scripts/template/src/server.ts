@@ -1,0 +1,43 @@
+import {
+  contract,
+  encodePage,
+  readQuery,
+  unavailable,
+  type ServerOptions,
+} from "@tidings/shared/server";
+
+export type Options = ServerOptions;
+
+export const server = (options: Options) => {
+  const { app, feed, stats, accept, authorize, closing } = contract("new-technique", options);
+
+  return app.get("/events", async ({ request }) => {
+    // 1. accept: nothing is held, so nobody is counted; a closing server says when to come back.
+    accept(request);
+    if (closing()) throw unavailable();
+
+    // 2. authorize
+    await authorize(request);
+
+    // 3. resume: the client says what it has.
+    const { after, types } = readQuery(request);
+    const reader = feed.reader({ after, types });
+
+    // 4. hand over: nothing goes live. What is published after this read waits for the next one.
+    const batch = reader.read();
+
+    // 5. deliver
+    const page = batch?.as(encodePage) ?? encodePage({ json: [], cursor: reader.cursor });
+    stats.delivered += batch?.events.length ?? 0;
+    stats.bytesOut += Buffer.byteLength(page);
+    return new Response(page, {
+      headers: { "content-type": "application/json", "cache-control": "no-store" },
+    });
+
+    // 6. heartbeat: none. Every answer is one.
+
+    // 7. slow reader: none. An answer is one page, and the rest waits in the feed.
+
+    // 8. close: nothing is held open, so there is nothing to release.
+  });
+};
