@@ -51,11 +51,11 @@ const claim = (name: string, index: number) => {
 };
 
 // The page is on the first port, and each technique keeps its own whoever else is started.
-const page = { name: "playground", title: "The page", ...claim("playground", 0) };
 const lanes = techniques
   .map((technique, index) => ({ ...technique, index: index + 1 }))
   .filter(({ name }) => positionals.length === 0 || positionals.includes(name))
   .map((technique) => ({ ...technique, ...claim(technique.name, technique.index) }));
+const page = { name: "playground", title: "The page", ...claim("playground", 0) };
 for (const listener of held) listener.stop(true);
 
 // The webhook consumer is fed by the provider: sources publish to the others.
@@ -90,6 +90,7 @@ const keep = (name: string, start: (options: RunOptions) => Running): Promise<bo
       const startedAt = performance.now();
       const process = start({ onLine: say });
       running.add(process);
+      say(`started as process ${process.pid}`);
       process.ready.then(
         () => settle(true),
         () => settle(false),
