@@ -1,0 +1,60 @@
+// Publishes this machine's load, memory and network counters until it is ended:
+// `bun apps/host-metrics/src/main.ts --to <url> [--to <url>]… [--interval-ms 1000]`.
+import { parseArgs } from "node:util";
+import { pause } from "@tidings/shared/client";
+import { Destination } from "./destination.ts";
+import { metricsOf, readHost } from "./metrics.ts";
+
+const MIN_INTERVAL_MS = 10;
+const MAX_INTERVAL_MS = 3_600_000;
+
+const fail = (problem: unknown): never => {
+  console.error(`host-metrics: ${problem instanceof Error ? problem.message : problem}`);
+  console.error("usage: bun apps/host-metrics/src/main.ts --to URL [--to URL]… [--interval-ms N]");
+  return process.exit(2);
+};
+
+const { to, "interval-ms": interval } = (() => {
+  try {
+    return parseArgs({
+      options: {
+        to: { type: "string", multiple: true, default: [] },
+        "interval-ms": { type: "string", default: "1000" },
+      },
+    }).values;
+  } catch (error) {
+    return fail(error);
+  }
+})();
+
+const intervalMs = Number(interval);
+if (!/^\d+$/.test(interval) || intervalMs < MIN_INTERVAL_MS || intervalMs > MAX_INTERVAL_MS)
+  fail(
+    `--interval-ms must be a whole number from ${MIN_INTERVAL_MS} to ${MAX_INTERVAL_MS}, not ${JSON.stringify(interval)}`,
+  );
+if (to.length === 0) fail("--to is missing: say where the events go");
+for (const url of to)
+  if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
+    fail(`--to must be a server's URL, such as http://127.0.0.1:3003, not ${JSON.stringify(url)}`);
+
+const closing = new AbortController();
+process.once("SIGTERM", () => closing.abort());
+process.once("SIGINT", () => closing.abort());
+const { signal } = closing;
+
+const token = process.env.TIDINGS_TOKEN || undefined;
+const say = (line: string) => console.error(`host-metrics: ${line}`);
+const destinations = to.map((url) => new Destination(url, { signal, token, say }));
+
+let before = readHost();
+while (!signal.aborted) {
+  // The clock's own multiples, so that no lateness adds up. Rounding keeps half an interval clear:
+  // a timer that fires early does not fire twice, and a rate is never over next to no time.
+  const due = (Math.round(Date.now() / intervalMs) + 1) * intervalMs;
+  await pause(due - Date.now(), signal);
+  if (signal.aborted) break;
+  const now = readHost();
+  const metrics = metricsOf(before, now);
+  for (const destination of destinations) destination.publish(metrics);
+  before = now;
+}
