@@ -27,8 +27,7 @@ export class Card {
     write(this.element, ".direction", direction);
     write(this.element, ".url", url);
     find(this.element, ".url", HTMLAnchorElement).href = new URL("/status", url).href;
-    find(this.element, ".remark", HTMLElement).hidden = remark === undefined;
-    write(this.element, ".remark", remark ?? "");
+    this.#text(".remark", remark);
     this.#list.setAttribute("aria-label", `Events of ${title}, the newest first`);
     if (client === undefined) this.#show("no client");
   }
@@ -70,12 +69,17 @@ export class Card {
     while (this.#list.children.length > MAX_EVENTS) this.#list.lastElementChild?.remove();
   }
 
+  #text(selector: string, text = ""): void {
+    write(this.element, selector, text);
+    find(this.element, selector, HTMLElement).hidden = text === "";
+  }
+
   #show(state: State, reason = ""): void {
     // A polling client opens again and again: only a change is worth telling a screen reader.
     if (this.element.getAttribute("data-state") === state) return;
     this.element.setAttribute("data-state", state);
     write(this.element, ".state", state);
-    find(this.element, ".state", HTMLElement).title = reason;
+    this.#text(".reason", reason);
   }
 }
 

@@ -23,25 +23,23 @@ export const publishForm = (form: HTMLFormElement, lanes: readonly Lane[]): void
     } catch (error) {
       return say(`data: must be JSON. ${error instanceof Error ? error.message : ""}`, true);
     }
-    const key = crypto.randomUUID();
-    let taken = 0;
-    const failures = new Map<string, string[]>();
-    const publish = async ({ title, publishUrl }: Lane) => {
-      if (publishUrl === undefined) return;
+    const headers = {
+      "content-type": "application/json",
+      "idempotency-key": crypto.randomUUID(),
+    };
+    const publish = async (lane: Lane) => {
       try {
-        await ask(new URL("/events", publishUrl), {
-          method: "POST",
-          headers: { "content-type": "application/json", "idempotency-key": key },
-          body,
-        });
-        taken++;
+        await ask(new URL("/events", lane.publishUrl), { method: "POST", headers, body });
+        return { lane, failure: "" };
       } catch (error) {
-        const reason = error instanceof Error ? error.message : `${error}`;
-        failures.set(reason, [...(failures.get(reason) ?? []), title]);
+        return { lane, failure: error instanceof Error ? error.message : `${error}` };
       }
     };
-    await Promise.all(lanes.map(publish));
-    for (const [reason, titles] of failures) say(`${titles.join(", ")}: ${reason}`, true);
-    if (taken > 0) say(`Published to ${taken} ${taken === 1 ? "lane" : "lanes"}.`);
+    const outcomes = await Promise.all(
+      lanes.filter(({ publishUrl }) => publishUrl !== undefined).map(publish),
+    );
+    for (const [failure, group] of Map.groupBy(outcomes, (outcome) => outcome.failure))
+      if (failure) say(`${group.map(({ lane }) => lane.title).join(", ")}: ${failure}`, true);
+      else say(`Published to ${group.length} ${group.length === 1 ? "lane" : "lanes"}.`);
   });
 };
