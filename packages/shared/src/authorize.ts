@@ -1,5 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 import { Problem } from "./problem.ts";
+import { urlOf } from "./query.ts";
 
 /** Whether this request may publish and subscribe. */
 export type Authorize = (request: Request) => boolean | Promise<boolean>;
@@ -13,8 +14,8 @@ const hash = (text: string) => new Bun.CryptoHasher("sha256").update(text).diges
 export const bearer = (token: string): Authorize => {
   const expected = hash(token);
   return (request) => {
-    const [scheme = "", given = ""] = (request.headers.get("authorization") ?? "").split(" ");
-    return timingSafeEqual(hash(given), expected) && scheme.toLowerCase() === "bearer";
+    const [, given] = /^bearer +(.+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
+    return timingSafeEqual(hash(given ?? ""), expected) && given !== undefined;
   };
 };
 
@@ -53,7 +54,7 @@ export class Tickets {
 /** Who may come in: everybody when there is no rule, else the rule's friends and ticket holders. */
 export const gate = (rule: Authorize | undefined, tickets: Tickets) => async (request: Request) => {
   if (!rule || (await rule(request))) return;
-  const ticket = new URL(request.url).searchParams.get("ticket");
+  const ticket = urlOf(request).searchParams.get("ticket");
   if (ticket && tickets.redeem(ticket)) return;
   throw new Problem(
     401,

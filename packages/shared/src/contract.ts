@@ -5,6 +5,7 @@ import type { FeedEvent, Json } from "./event.ts";
 import type { Feed } from "./feed.ts";
 import { corsHeaders, originPolicy, preflight } from "./origin.ts";
 import { asProblem, Problem } from "./problem.ts";
+import { urlOf } from "./query.ts";
 import { Subscribers, type SubscribersOptions } from "./subscribers.ts";
 
 /** What every technique's server is told. Each technique adds its own. */
@@ -185,7 +186,7 @@ const share = (request: Request, response: Response, allows: (request: Request) 
 
 // Elysia answers a wrong method with 404; RFC 9110, section 15.5.6, asks for 405 with `Allow`.
 const notFound = (request: Request, routes: readonly { method: string; path: string }[]) => {
-  const parts = new URL(request.url).pathname.split("/");
+  const parts = urlOf(request).pathname.split("/");
   const methods = routes
     .filter(({ path }) => {
       const pattern = path.split("/");

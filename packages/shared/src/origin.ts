@@ -1,3 +1,5 @@
+import { urlOf } from "./query.ts";
+
 /**
  * Which pages may talk to this server: those of its own host (on any port), and those of the
  * allow-list. A request without `Origin` does not come from another page's script and may pass.
@@ -7,7 +9,7 @@ export const originPolicy = (allowOrigins: readonly string[] = []) => {
   return (request: Request): boolean => {
     const origin = request.headers.get("origin");
     if (origin === null || allowed.has(origin)) return true;
-    return URL.canParse(origin) && new URL(origin).hostname === new URL(request.url).hostname;
+    return URL.canParse(origin) && new URL(origin).hostname === urlOf(request).hostname;
   };
 };
 

@@ -4,9 +4,12 @@ import { Problem } from "./problem.ts";
 const MAX_TYPES = 32;
 const MAX_PAGE = 1_000;
 
+/** The URL of a request. One that names no host, as HTTP/1.0 may, has nothing but a path. */
+export const urlOf = (request: Request): URL => new URL(request.url, "http://host.invalid");
+
 /** The place and the filter that a subscriber asks for: `?after=<cursor>&types=a,b`. */
 export const readQuery = (request: Request) => {
-  const query = new URL(request.url).searchParams;
+  const query = urlOf(request).searchParams;
   const after = query.get("after") ?? undefined;
   const types = query.get("types")?.split(",").sort();
   if (types && (types.length > MAX_TYPES || !types.every(isEventType)))
