@@ -5,7 +5,8 @@ export default defineTechnique({
   title: "Short polling",
   idea: "The client asks every second; the server answers at once, mostly that nothing is new.",
   direction: "client asks",
-  costs: "A request per client and interval, news or not; an event is half an interval old on average.",
+  costs:
+    "A request per client and interval, news or not; an event is half an interval old on average.",
   specs: [
     {
       title: "RFC 9110, section 13: Conditional requests",

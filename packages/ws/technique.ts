@@ -5,7 +5,8 @@ export default defineTechnique({
   title: "WebSockets",
   idea: "One connection becomes a line that both sides may speak on at any time.",
   direction: "both ways",
-  costs: "A protocol of your own: heartbeats, resuming, limits and close codes are all yours to do.",
+  costs:
+    "A protocol of your own: heartbeats, resuming, limits and close codes are all yours to do.",
   specs: [
     {
       title: "RFC 6455: The WebSocket Protocol",

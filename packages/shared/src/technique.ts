@@ -1,3 +1,5 @@
+import type { Json } from "./event.ts";
+
 /** What a technique may be able to do; the kit has clauses for each. */
 export interface Capabilities {
   /** A subscriber comes back with a cursor and is given what it missed. */
@@ -38,6 +40,8 @@ export interface Technique {
    * only together are they a lane. Default: the technique's own server and its own client.
    */
   readonly pair?: { readonly server: string; readonly client: string };
+  /** Options that the launcher sets, and says so; its own `--options` win. Default: none. */
+  readonly serveOptions?: Readonly<Record<string, Json>>;
 }
 
 /** Checks a manifest's type where it is written. */

@@ -30,6 +30,7 @@ export async function* subscribe(
   const { types, signal, token, silenceMs = 45_000, intervalMs = 1_000, until, onNote } = options;
   const backOff = new BackOff(options);
   let cursor = options.after;
+  let etag: string | undefined;
 
   while (!signal?.aborted) {
     const line = linkedAbort(signal);
@@ -44,7 +45,7 @@ export async function* subscribe(
         // 3. resume
         eventsUrl(url, { after: cursor, types }),
         // 2. authorize
-        { signal: line.signal, headers: { ...bearerHeaders(token), ...ifChanged(cursor) } },
+        { signal: line.signal, headers: { ...bearerHeaders(token), ...ifChanged(etag) } },
       );
       backOff.opened();
 
@@ -58,6 +59,7 @@ export async function* subscribe(
         if (until?.(event)) return;
       }
       cursor = page?.cursor ?? cursor;
+      etag = response.headers.get("etag") ?? undefined;
       pauseMs = seconds(response.headers.get("x-poll-interval")) ?? intervalMs;
     } catch (error) {
       failure = error;
@@ -74,8 +76,8 @@ export async function* subscribe(
   }
 }
 
-const ifChanged = (cursor: string | undefined): Record<string, string> =>
-  cursor === undefined ? {} : { "if-none-match": `"${cursor}"` };
+const ifChanged = (etag: string | undefined): Record<string, string> =>
+  etag === undefined ? {} : { "if-none-match": etag };
 
 const seconds = (header: string | null) =>
   header !== null && Number(header) >= 0 ? Number(header) * 1000 : undefined;

@@ -81,7 +81,7 @@ export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Op
 
     // 7. slow reader: what it has not read stays in the feed, once for all. One that takes not
     // even the heartbeats is cut by Bun's idle timeout, and comes back with its cursor.
-    server?.timeout(request, Math.min(255, Math.ceil((2 * heartbeatMs) / 1000)));
+    server?.timeout(request, Math.min(255, 8 + Math.ceil(heartbeatMs / 1000)));
 
     // 8. close: one way out, whoever leaves first.
     function leave() {

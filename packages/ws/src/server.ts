@@ -22,7 +22,8 @@ export const server = ({ heartbeatMs = 15_000, ...options }: Options) => {
     maxPayloadLength: maxMessageBytes,
     backpressureLimit: maxHeldBytes,
     closeOnBackpressureLimit: true,
-    idleTimeout: Math.min(960, Math.ceil((2 * heartbeatMs) / 1000)),
+    // Bun pings a silent client in time, and cuts it when no pong comes.
+    idleTimeout: Math.min(960, 8 + Math.ceil(heartbeatMs / 1000)),
   };
   const { app, feed, subscribers, stats, publish, accept, authorize, addressOf } = contract(
     "ws",
@@ -64,10 +65,6 @@ export const server = ({ heartbeatMs = 15_000, ...options }: Options) => {
     // Bun would answer with the client's first offer, whatever it is.
     const offers = request.headers.get("sec-websocket-protocol")?.split(/\s*,\s*/) ?? [];
     const headers = { "sec-websocket-protocol": offers.includes(PROTOCOL) ? PROTOCOL : "" };
-    const data = { open, drain: deliver, message: receive, close: leave };
-    if (server?.upgrade(request, { data, headers })) return undefined;
-    leave();
-    throw new Problem(400, "handshake: is not one of WebSocket [RFC 6455, section 4.1].");
 
     // 5. deliver: first what the feed still has for this client, page by page as the network takes
     // it; then the topic, in the same step in which nothing is left to read.
@@ -78,7 +75,8 @@ export const server = ({ heartbeatMs = 15_000, ...options }: Options) => {
     function deliver() {
       while (socket && !leaveTopic && socket.getBufferedAmount() === 0) {
         const batch = reader.read();
-        for (const text of batch?.json ?? []) stats.bytesOut += socket.send(text);
+        for (const text of batch?.json ?? []) socket.send(text);
+        stats.bytesOut += batch?.json.join("").length ?? 0;
         stats.delivered += batch?.events.length ?? 0;
         if (batch) continue;
         leaveTopic = topics.join(socket, types);
@@ -116,5 +114,9 @@ export const server = ({ heartbeatMs = 15_000, ...options }: Options) => {
     function close() {
       socket?.close(1001, "the server is closing");
     }
+    const data = { open, drain: deliver, message: receive, close: leave };
+    if (server?.upgrade(request, { data, headers })) return undefined;
+    leave();
+    throw new Problem(400, "handshake: is not one of WebSocket [RFC 6455, section 4.1].");
   });
 };

@@ -17,7 +17,7 @@ export const frame = {
   error: (problem: Problem) => JSON.stringify({ ...problem.toJSON(), type: "error" }),
 };
 
-/** Reads a client's frame. Throws a 422 problem that names the cure. */
+/** Reads a client's frame. Throws a 400 problem that names the cure. */
 export const decode = (message: string | Uint8Array): ClientFrame => {
   const value = typeof message === "string" ? parse(message) : undefined;
   if (isRecord(value) && value.type === "ping") return { type: "ping" };
@@ -27,7 +27,7 @@ export const decode = (message: string | Uint8Array): ClientFrame => {
       return { type: "publish", event, key };
   }
   throw new Problem(
-    422,
+    400,
     'frame: must be text, {"type":"publish","event":{"type","data"},"key"?} or {"type":"ping"}.',
   );
 };

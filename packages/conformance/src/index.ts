@@ -1,0 +1,5 @@
+export type { Clause, Context } from "./clause.ts";
+export { clauses } from "./clauses.ts";
+export { launchedLane, strangersLane } from "./launched.ts";
+export type { Lane, Server, StartOptions, Subscribe } from "./lane.ts";
+export { verify, type Result } from "./run.ts";

@@ -1,0 +1,74 @@
+import type { Clause, Context } from "./clause.ts";
+import { HURRIED } from "./clause.ts";
+import { clauses } from "./clauses.ts";
+import { Follower } from "./follower.ts";
+import { tapBetween, type Lane } from "./lane.ts";
+
+/** What came of a clause. A lack that the manifest declares is not a failure, and not a pass. */
+export type Result =
+  | { readonly clause: Clause; readonly outcome: "passed"; readonly ms: number }
+  | {
+      readonly clause: Clause;
+      readonly outcome: "failed";
+      readonly ms: number;
+      readonly error: Error;
+    }
+  | { readonly clause: Clause; readonly outcome: "skipped"; readonly reason: string };
+
+// No clause takes a tenth of it; who hangs so long is broken.
+const DEADLINE_MS = 60_000;
+
+/** Why a clause does not apply to a lane; `undefined` when it does. */
+export const reasonToSkip = (clause: Clause, { technique, ours }: Lane): string | undefined => {
+  const { capabilities, deviations, pair, name } = technique;
+  const deviation = clause.ids.map((id) => deviations[id]).find((reason) => reason !== undefined);
+  if (deviation !== undefined) return deviation;
+  const capability = clause.needs && capabilities[clause.needs];
+  if (capability && capability !== true) return capability.lacks;
+  if (pair?.client === name && clause.of !== "server")
+    return `Delivery is verified with the other half, ${pair.server}.`;
+  if (clause.intrusive && !ours) return "The server is somebody else's: it is not ours to end.";
+  return undefined;
+};
+
+/** Runs one clause; whatever it opened is closed when it is over. */
+export const runClause = async (clause: Clause, lane: Lane): Promise<void> => {
+  await using opened = new AsyncDisposableStack();
+  const deadline = new AbortController();
+  const timer = setTimeout(() => deadline.abort(), DEADLINE_MS);
+  opened.defer(() => clearTimeout(timer));
+  const context: Context = {
+    lane,
+    deadline: deadline.signal,
+    start: async ({ options, ...rest } = {}) =>
+      opened.use(await lane.start({ ...rest, options: { ...HURRIED, ...options } })),
+    follow: (url, options) => opened.use(new Follower(lane, url, deadline.signal, options)),
+    tap: async (url) => {
+      const between = await tapBetween(lane.technique, url);
+      opened.use(between.tap);
+      return between;
+    },
+  };
+  await clause.run(context);
+};
+
+/** Runs the clauses against a lane, one after the other: those whose id or title contains `only`. */
+export async function* verify(lane: Lane, only = ""): AsyncGenerator<Result> {
+  for (const clause of clauses) {
+    if (![...clause.ids, clause.title].some((text) => text.includes(only))) continue;
+    const reason = reasonToSkip(clause, lane);
+    if (reason !== undefined) {
+      yield { clause, outcome: "skipped", reason };
+      continue;
+    }
+    const start = performance.now();
+    const ms = () => Math.round(performance.now() - start);
+    try {
+      await runClause(clause, lane);
+      yield { clause, outcome: "passed", ms: ms() };
+    } catch (thrown) {
+      const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+      yield { clause, outcome: "failed", ms: ms(), error };
+    }
+  }
+}

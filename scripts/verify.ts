@@ -1,0 +1,80 @@
+// `bun run verify <technique or URL>`: the conformance kit against a technique of this repository,
+// or against anybody's server that keeps SPEC.md.
+import { launchedLane, strangersLane, verify, type Lane } from "@tidings/conformance";
+import type { Technique } from "@tidings/shared";
+import { parseArgs } from "node:util";
+import { fail } from "./cli.ts";
+import { techniques } from "./techniques.ts";
+
+const names = techniques.map(({ name }) => name);
+const usage = `usage: bun run verify <technique or URL>… [--technique NAME] [--only TEXT]
+  no name: all of ${names.join(", ")}; webhook: both halves of the pair
+  --technique NAME   whose client speaks to a URL; default: what its /status says
+  --only TEXT        only clauses whose id or title contains it`;
+
+const read = () => {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        technique: { type: "string" },
+        only: { type: "string", default: "" },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+  } catch (error) {
+    return fail(error, usage);
+  }
+};
+const { values, positionals } = read();
+if (values.help) {
+  console.log(usage);
+  process.exit(0);
+}
+
+const named = (name: string): readonly Technique[] => {
+  const found = techniques.filter((t) => t.name === name || (name === "webhook" && t.pair));
+  return found.length > 0 ? found : fail(`unknown technique ${name}`, usage);
+};
+
+const strangers = async (url: string): Promise<Lane> => {
+  let name = values.technique;
+  try {
+    const status: unknown = await (await fetch(new URL("status", `${url}/`))).json();
+    const said = typeof status === "object" && status && "technique" in status && status.technique;
+    name ??= typeof said === "string" ? said : fail(`${url} does not say its technique`, usage);
+  } catch {
+    name ??= fail(`${url} does not answer GET /status`, usage);
+  }
+  const [technique] = named(name);
+  return technique ? strangersLane(technique, url.replace(/\/$/, "")) : fail(`unknown ${name}`);
+};
+
+const lanes: Lane[] = [];
+for (const name of positionals.length > 0 ? positionals : names) {
+  if (/^https?:/.test(name)) lanes.push(await strangers(name));
+  else for (const technique of named(name)) lanes.push(await launchedLane(technique));
+}
+
+const colour = process.stdout.isTTY && !process.env.NO_COLOR;
+const paint = (code: number, text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);
+const count = { passed: 0, failed: 0, skipped: 0 };
+for (const lane of lanes) {
+  console.log(`\n${lane.technique.title} (${lane.technique.name})`);
+  for await (const result of verify(lane, values.only)) {
+    const { clause, outcome } = result;
+    count[outcome]++;
+    const what = `${clause.title} ${paint(2, clause.ids.join(" "))}`;
+    if (outcome === "passed") console.log(`  ${paint(32, "passed")}   ${what}`);
+    if (outcome === "skipped")
+      console.log(`  ${paint(33, "skipped")}  ${what}\n${indent(result.reason)}`);
+    if (outcome === "failed")
+      console.log(`  ${paint(31, "FAILED")}   ${what}\n${indent(result.error.message)}`);
+  }
+}
+console.log(`\n${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);
+process.exit(count.failed > 0 ? 1 : 0);
+
+function indent(text: string): string {
+  return text.replace(/^/gm, "           ");
+}
