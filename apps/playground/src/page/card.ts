@@ -3,7 +3,7 @@ import type { Note } from "@tidings/shared/client";
 import type { Lane } from "../lane.ts";
 import { copy, find, write } from "./dom.ts";
 
-// So many events stay in a card's list, and count for its median age.
+// So many events stay in a card's list, and count for its median age and its line of load.
 const MAX_EVENTS = 50;
 
 type State = "connecting" | "connected" | "reconnecting" | "refused" | "no client";
@@ -13,6 +13,7 @@ export class Card {
   readonly element = copy("lane");
   readonly #list = find(this.element, "ol", HTMLOListElement);
   readonly #ages: number[] = [];
+  readonly #load: number[] = [];
   #waiting: Element[] = [];
   #events = 0;
   #gaps = 0;
@@ -48,10 +49,10 @@ export class Card {
     if (event.type === GAP) write(this.element, ".gaps", `${++this.#gaps}`);
     else {
       write(this.element, ".events", `${++this.#events}`);
-      this.#ages.unshift(age);
-      this.#ages.length = Math.min(this.#ages.length, MAX_EVENTS);
-      write(this.element, ".age", `${median(this.#ages)} ms`);
+      write(this.element, ".age", `${median(keep(this.#ages, age))} ms`);
     }
+    const busy = busyPercent(event);
+    if (busy !== undefined) this.#draw(busy);
     this.#waiting = [row(event, age), ...this.#waiting].slice(0, MAX_EVENTS);
     this.#render();
   }
@@ -60,6 +61,13 @@ export class Card {
   pause(paused: boolean): void {
     this.#paused = paused;
     this.#render();
+  }
+
+  #draw(busy: number): void {
+    const line = keep(this.#load, busy).map((percent, index) => `${index},${100 - percent}`);
+    find(this.element, "polyline", SVGElement).setAttribute("points", line.join(" "));
+    write(this.element, "figcaption", `${Math.round(busy)} % busy`);
+    find(this.element, "figure", HTMLElement).hidden = false;
   }
 
   #render(): void {
@@ -82,6 +90,23 @@ export class Card {
     this.#text(".reason", reason);
   }
 }
+
+/** Adds a value, and lets the oldest go when there are too many. */
+const keep = (values: number[], value: number): readonly number[] => {
+  values.push(value);
+  if (values.length > MAX_EVENTS) values.shift();
+  return values;
+};
+
+/** How busy the machine is, from an event of apps/host-metrics. */
+const busyPercent = ({ type, data }: FeedEvent): number | undefined =>
+  type === "host.metrics" &&
+  typeof data === "object" &&
+  data !== null &&
+  "cpuBusyPercent" in data &&
+  typeof data.cpuBusyPercent === "number"
+    ? data.cpuBusyPercent
+    : undefined;
 
 const median = (values: readonly number[]): number => {
   const sorted = values.toSorted((a, b) => a - b);
