@@ -10,11 +10,6 @@ import {
   type SubscribeOptions,
 } from "@tidings/shared/client";
 
-export interface Options extends SubscribeOptions {
-  /** Pause between two requests, in milliseconds. Default 1,000. */
-  intervalMs?: number | undefined;
-}
-
 /**
  * Asks a server for its events, again and again.
  *
@@ -22,9 +17,9 @@ export interface Options extends SubscribeOptions {
  */
 export async function* subscribe(
   url: string | URL,
-  options: Options = {},
+  options: SubscribeOptions = {},
 ): AsyncGenerator<FeedEvent, void> {
-  const { types, signal, token, silenceMs = 45_000, intervalMs = 1_000, onNote } = options;
+  const { types, signal, token, silenceMs = 45_000, onNote } = options;
   const backOff = new BackOff(options);
   let cursor = options.after;
 
@@ -33,6 +28,7 @@ export async function* subscribe(
     // 6. detect silence: an answer that does not come.
     const silence = setTimeout(line.abort, silenceMs, new Error("The server does not answer."));
     let failure: unknown;
+    let pauseMs = 0;
     try {
       // 1. connect
       onNote?.({ kind: "request" });
@@ -53,6 +49,7 @@ export async function* subscribe(
         yield event;
       }
       cursor = page.cursor;
+      pauseMs = Number(response.headers.get("x-poll-interval")) * 1000;
     } catch (error) {
       failure = error;
     } finally {
@@ -60,8 +57,8 @@ export async function* subscribe(
       clearTimeout(silence);
       line.abort();
     }
-    // 7. reconnect: after a failure with back-off, after an answer with the pause of a poll.
+    // 7. reconnect: after a failure with back-off, after an answer with the pause that it asks for.
     if (failure !== undefined) await backOff.wait(failure);
-    else await pause(intervalMs, signal);
+    else await pause(pauseMs, signal);
   }
 }

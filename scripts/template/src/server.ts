@@ -6,9 +6,12 @@ import {
   type ServerOptions,
 } from "@tidings/shared/server";
 
-export type Options = ServerOptions;
+export interface Options extends ServerOptions {
+  /** What a client shall wait between two requests, in milliseconds. Default 1,000. */
+  pollIntervalMs?: number | undefined;
+}
 
-export const server = (options: Options) => {
+export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
   const { app, feed, stats, accept, authorize, closing } = contract("new-technique", options);
 
   return app.get("/events", async ({ request }) => {
@@ -26,12 +29,17 @@ export const server = (options: Options) => {
     // 4. hand over: nothing goes live. What is published after this read waits for the next one.
     const batch = reader.read();
 
-    // 5. deliver
+    // 5. deliver: while a page leaves something behind, the client need not wait.
+    const pauseMs = reader.cursor === feed.cursor ? pollIntervalMs : 0;
     const page = batch?.as(encodePage) ?? encodePage({ json: [], cursor: reader.cursor });
     stats.delivered += batch?.events.length ?? 0;
     stats.bytesOut += Buffer.byteLength(page);
     return new Response(page, {
-      headers: { "content-type": "application/json", "cache-control": "no-store" },
+      headers: {
+        "content-type": "application/json",
+        "cache-control": "no-store",
+        "x-poll-interval": `${pauseMs / 1000}`,
+      },
     });
 
     // 6. heartbeat: none. Every answer is one.
