@@ -61,7 +61,7 @@ const paint = (code: number, text: string) => (colour ? `\u001b[${code}m${text}\
 const count = { passed: 0, failed: 0, skipped: 0 };
 for (const lane of lanes) {
   console.log(`\n${lane.technique.title} (${lane.technique.name})`);
-  for await (const result of verify(lane, values.only)) {
+  for await (const result of verify(lane, { only: values.only })) {
     const { clause, outcome } = result;
     count[outcome]++;
     const what = `${clause.title} ${paint(2, clause.ids.join(" "))}`;

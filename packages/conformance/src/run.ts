@@ -15,8 +15,12 @@ export type Result =
     }
   | { readonly clause: Clause; readonly outcome: "skipped"; readonly reason: string };
 
-// No clause takes a tenth of it; who hangs so long is broken.
-const DEADLINE_MS = 60_000;
+export interface VerifyOptions {
+  /** Only clauses whose id or title contains this text. Default: all. */
+  only?: string;
+  /** After so many milliseconds a clause that still waits has failed. Default 60,000. */
+  deadlineMs?: number;
+}
 
 /** Why a clause does not apply to a lane; `undefined` when it does. */
 export const reasonToSkip = (clause: Clause, { technique, ours }: Lane): string | undefined => {
@@ -32,10 +36,14 @@ export const reasonToSkip = (clause: Clause, { technique, ours }: Lane): string 
 };
 
 /** Runs one clause; whatever it opened is closed when it is over. */
-export const runClause = async (clause: Clause, lane: Lane): Promise<void> => {
+export const runClause = async (
+  clause: Clause,
+  lane: Lane,
+  { deadlineMs = 60_000 }: VerifyOptions = {},
+): Promise<void> => {
   await using opened = new AsyncDisposableStack();
   const deadline = new AbortController();
-  const timer = setTimeout(() => deadline.abort(), DEADLINE_MS);
+  const timer = setTimeout(() => deadline.abort(), deadlineMs);
   opened.defer(() => clearTimeout(timer));
   const context: Context = {
     lane,
@@ -52,8 +60,9 @@ export const runClause = async (clause: Clause, lane: Lane): Promise<void> => {
   await clause.run(context);
 };
 
-/** Runs the clauses against a lane, one after the other: those whose id or title contains `only`. */
-export async function* verify(lane: Lane, only = ""): AsyncGenerator<Result> {
+/** Runs the clauses against a lane, one after the other, and yields each result. */
+export async function* verify(lane: Lane, options: VerifyOptions = {}): AsyncGenerator<Result> {
+  const { only = "" } = options;
   for (const clause of clauses) {
     if (![...clause.ids, clause.title].some((text) => text.includes(only))) continue;
     const reason = reasonToSkip(clause, lane);
@@ -64,7 +73,7 @@ export async function* verify(lane: Lane, only = ""): AsyncGenerator<Result> {
     const start = performance.now();
     const ms = () => Math.round(performance.now() - start);
     try {
-      await runClause(clause, lane);
+      await runClause(clause, lane, options);
       yield { clause, outcome: "passed", ms: ms() };
     } catch (thrown) {
       const error = thrown instanceof Error ? thrown : new Error(String(thrown));
