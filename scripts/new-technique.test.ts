@@ -13,7 +13,7 @@ beforeAll(async () => {
   const { code, stdout } = await bun("scripts/new-technique.ts", "carrier-pigeon");
   expect(code).toBe(0);
   expect(stdout).toStartWith("packages/carrier-pigeon is a technique now");
-});
+}, 60_000);
 afterAll(() => rm(house, { recursive: true }));
 
 const bun = async (...args: string[]) => {
@@ -33,6 +33,7 @@ test("a new technique has sound types, is formatted, and keeps the contract", as
   expect(types.stdout.split("\n").filter((line) => line.includes("carrier-pigeon"))).toEqual([]);
   expect(await bun("fmt", "--check", "packages/carrier-pigeon")).toMatchObject({ code: 0 });
   expect(await bun("install", "--frozen-lockfile")).toMatchObject({ code: 0 });
+  expect(await bun("scripts/readme.ts", "--check")).toMatchObject({ code: 0 });
   const tests = await bun("test", "packages/carrier-pigeon");
   expect(tests.stderr).toContain(" 0 fail\n");
   expect(tests.code).toBe(0);

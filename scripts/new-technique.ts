@@ -30,9 +30,9 @@ for (const path of new Glob("**/*").scanSync(template)) {
   await Bun.write(`${folder}/${target}`, rename(text));
 }
 
-// A long name may want a line of its own; and the lock file has to know the new package, or the
-// next `bun start` refuses to install.
-for (const args of [["fmt", folder], ["install"]]) {
+// A long name may want a line of its own, the README lists all techniques, and the lock file has to
+// know the new package, or the next `bun start` refuses to install.
+for (const args of [["fmt", folder], ["install"], ["scripts/readme.ts"]]) {
   const child = Bun.spawnSync([process.execPath, ...args], { cwd: root, stdout: "ignore" });
   if (!child.success) fail(`bun ${args.join(" ")} failed: ${child.stderr}`);
 }
