@@ -76,6 +76,9 @@ const showEvent = async (event: FeedEvent) => {
   await line(`${columns.join("  ")}  ${JSON.stringify(event.data)}`);
 };
 
+// Not console.error: it is red on a terminal, and most of this is no error.
+const say = (text: string) => process.stderr.write(`${text}\n`);
+
 let connected: boolean | undefined;
 const showNote = (note: Note) => {
   if (note.kind === "request") count.requests++;
@@ -84,12 +87,12 @@ const showNote = (note: Note) => {
   const back = connected === false;
   if (note.kind === "open" && back) count.reconnects++;
   connected = note.kind === "open" || (connected === undefined ? undefined : false);
-  if (values.json) return console.error(JSON.stringify(note));
-  if (note.kind === "open") return console.error(`-- ${back ? "back at" : "following"} ${url}`);
+  if (values.json) return void say(JSON.stringify(note));
+  if (note.kind === "open") return void say(`-- ${back ? "back at" : "following"} ${url}`);
   // Bun's advice to developers is not for those who read here.
   const reason = note.reason.replace(/ For more information.*/, "");
   const what = connected === undefined ? `cannot reach ${url}` : "connection lost";
-  console.error(`-- ${what}, next try in ${note.inMs} ms: ${reason}`);
+  say(`-- ${what}, next try in ${note.inMs} ms: ${reason}`);
 };
 
 // Taps count what really goes over the wire: one in front of the server and, where the server
@@ -139,7 +142,5 @@ const words = [
     : "bytes not counted",
 ];
 if (exitCode === 0)
-  console.error(
-    values.json ? JSON.stringify({ kind: "end", ...count, ...bytes }) : `-- ${words.join(", ")}`,
-  );
+  say(values.json ? JSON.stringify({ kind: "end", ...count, ...bytes }) : `-- ${words.join(", ")}`);
 process.exit(exitCode);
