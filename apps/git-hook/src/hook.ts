@@ -29,8 +29,10 @@ export interface Programs {
 
 /**
  * What the hook does. HEAD is read before the commit returns, because the next commit may follow
- * at once; everything else runs in the background and cannot fail or delay a commit. The subshell
- * leaves the rest of the hook as it was.
+ * at once; everything else runs in the background and cannot fail or delay a commit. It runs in
+ * `/`, because bun would take the repository's bunfig.toml and .env for its own, and it shall
+ * outlive the hook, which `noOrphans` would forbid. The subshell leaves the rest of the hook as it
+ * was.
  */
 export const block = ({ bun, main }: Programs) => `${BEGIN}
 (
@@ -38,8 +40,10 @@ export const block = ({ bun, main }: Programs) => `${BEGIN}
   [ -x "$bun" ] || bun=$(command -v bun) || exit 0
   main=${quote(main)}
   [ -f "$main" ] || exit 0
-  set -- $(git rev-parse HEAD --symbolic-full-name HEAD)
-  "$bun" "$main" publish --commit "$1" --ref "$2" </dev/null >/dev/null &
+  set -- $(git rev-parse HEAD --symbolic-full-name HEAD) "$PWD"
+  cd /
+  unset BUN_FEATURE_FLAG_NO_ORPHANS
+  "$bun" "$main" publish --commit "$1" --ref "$2" "$3" </dev/null >/dev/null &
 ) 2>/dev/null || true
 ${END}`;
 

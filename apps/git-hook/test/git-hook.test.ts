@@ -239,6 +239,20 @@ test("programs whose paths are hard to quote are found", async () => {
   expect((await listener.next()).key).toBe(hash);
 });
 
+test("the repository's own settings for bun are not the hook's", async () => {
+  await using listener = startListener();
+  const path = await repository();
+  await hook(["install", path]);
+  writeFileSync(join(path, "bunfig.toml"), 'preload = ["./broken.ts"]\n[run]\nnoOrphans = true\n');
+  writeFileSync(join(path, "broken.ts"), "throw new Error();\n");
+  writeFileSync(join(path, ".env"), "TIDINGS_TOKEN=not-for-us\n");
+  const hash = await commit(path, "Configured", {
+    ...listener.env,
+    BUN_FEATURE_FLAG_NO_ORPHANS: "1",
+  });
+  expect((await listener.next()).key).toBe(hash);
+});
+
 test("publish by hand says when no server is running, and which one does not answer", async () => {
   const path = await repository();
   await commit(path, "First");
