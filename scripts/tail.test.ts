@@ -1,4 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { launch } from "./launch.ts";
 import { command, output, publish } from "./testing.ts";
 import { techniques } from "./techniques.ts";
@@ -62,6 +65,18 @@ describe.each(lanes)("$name", ({ name, capabilities }) => {
     },
     PATIENCE_MS,
   );
+});
+
+test("a pair is followed at the half that has the events, where `bun start` runs it", async () => {
+  await using server = await launch("webhook-provider");
+  const id = await publish(server.url, "a", 1);
+  const file = join(tmpdir(), `tidings-tail-${process.pid}.json`);
+  const running = { name: "webhook-provider", url: server.url, publish: true };
+  await Bun.write(file, JSON.stringify({ servers: [running] }));
+  const args = ["webhook-consumer", "--after", "0-0", "--json"];
+  await using tail = command("tail", args, { TIDINGS_SERVERS: file });
+  await tail.line(has(id));
+  await rm(file);
 });
 
 describe("what it prints", () => {

@@ -113,10 +113,12 @@ try {
     token: process.env.TIDINGS_TOKEN || undefined,
     signal: stop.signal,
     onNote: showNote,
-    publicUrl: (port: number) => {
-      inbound?.retarget(`http://127.0.0.1:${port}`);
-      return inbound?.url ?? `http://127.0.0.1:${port}`;
-    },
+    publicUrl:
+      inbound &&
+      ((port: number) => {
+        inbound.retarget(`http://127.0.0.1:${port}`);
+        return `${inbound.url}/webhooks/standard`;
+      }),
   };
   for await (const event of subscribe(outbound?.url ?? url, options)) {
     await showEvent(event);
