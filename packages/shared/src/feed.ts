@@ -76,15 +76,23 @@ interface Retained {
 interface Page {
   readonly from: number;
   readonly end: number;
+  readonly newest: number;
   readonly batch: Batch | undefined;
+}
+
+/** What readers of one kind, the same filter and limit, share: the page that was made last. */
+interface Kind {
+  readonly limit: number;
+  readonly wanted: ReadonlySet<string> | undefined;
+  page?: Page;
 }
 
 // One read never returns more than this, so that a long replay is handed over page by page.
 const PAGE_EVENTS = 1_000;
 const PAGE_BYTES = 256 * 1024;
 
-// So many kinds of pages (filter and limit) are kept for sharing at a time.
-const SHARED_PAGES = 64;
+// So many kinds of readers share their pages at a time.
+const MAX_KINDS = 64;
 
 /**
  * The feed numbers what is published and keeps a window of it, bounded by count and by bytes.
@@ -103,7 +111,7 @@ export class Feed {
   readonly #ring: (Retained | undefined)[] = [];
   readonly #keys = new Map<string, FeedEvent>();
   readonly #wakes = new Set<() => void>();
-  readonly #pages = new Map<string, Page>();
+  readonly #kinds = new Map<string, Kind>();
   #oldest = 1;
   #newest = 0;
   #bytes = 0;
@@ -152,7 +160,6 @@ export class Feed {
     this.#bytes += bytes;
     while (this.#bytes > this.#maxBytes && this.#oldest < this.#newest) this.#dropOldest();
     if (key !== undefined) this.#keys.set(key, event);
-    this.#pages.clear();
     if (!this.#announcing) setImmediate(() => this.#announce());
     this.#announcing = true;
     return event;
@@ -192,15 +199,14 @@ export class Feed {
   reader({ after, types, limit = PAGE_EVENTS, wake }: ReaderOptions = {}): Reader {
     // Everybody else is brought up to date first, so that all live readers stand at one place.
     this.#announce();
-    const wanted = types && new Set(types).add(GAP);
-    const kind = `${limit} ${types ?? "*"}`;
+    const kind = this.#kind(types, limit);
     let { place, gap } = after === undefined ? { place: this.#newest } : this.#find(after);
     let open = true;
     if (wake) this.#wakes.add(wake);
 
     const read = (): Batch | undefined => {
       this.#announce();
-      if (!open) return undefined;
+      if (!open || (place === this.#newest && !gap)) return undefined;
       if (place < this.#oldest - 1) {
         // A gap that waits to be read grows with the window's way.
         gap = {
@@ -213,7 +219,7 @@ export class Feed {
       }
       const lost = gap && this.#gapEvent(gap);
       gap = undefined;
-      const { end, batch } = this.#page(place, kind, limit, wanted);
+      const { end, batch } = this.#page(place, kind);
       place = end;
       if (!lost) return batch;
       const { events = [], json = [] } = batch ?? {};
@@ -254,14 +260,25 @@ export class Feed {
     return { id: this.#id(this.#oldest - 1), type: GAP, time, data: { ...gap } };
   }
 
-  #page(from: number, kind: string, limit: number, wanted: Set<string> | undefined): Page {
-    const shared = this.#pages.get(kind);
-    if (shared?.from === from) return shared;
+  #kind(types: readonly string[] | undefined, limit: number): Kind {
+    const name = `${limit} ${types ?? "*"}`;
+    const known = this.#kinds.get(name);
+    if (known) return known;
+    const kind = { limit, wanted: types && new Set(types).add(GAP) };
+    if (this.#kinds.size >= MAX_KINDS) this.#kinds.clear();
+    this.#kinds.set(name, kind);
+    return kind;
+  }
+
+  #page(from: number, kind: Kind): Page {
+    if (kind.page?.from === from && kind.page.newest === this.#newest) return kind.page;
+    const { limit, wanted } = kind;
+    const newest = this.#newest;
     const events: FeedEvent[] = [];
     const json: string[] = [];
     let end = from;
     let bytes = 0;
-    while (end < this.#newest && events.length < limit && bytes < PAGE_BYTES) {
+    while (end < newest && events.length < limit && bytes < PAGE_BYTES) {
       const retained = this.#ring[++end % this.#maxEvents];
       if (!retained || (wanted && !wanted.has(retained.event.type))) continue;
       events.push(retained.event);
@@ -269,10 +286,7 @@ export class Feed {
       bytes += retained.bytes;
     }
     const batch = events.length > 0 ? new Batch(events, json, this.#id(end)) : undefined;
-    const page = { from, end, batch };
-    if (this.#pages.size >= SHARED_PAGES) this.#pages.clear();
-    this.#pages.set(kind, page);
-    return page;
+    return (kind.page = { from, end, newest, batch });
   }
 
   #dropOldest(): void {

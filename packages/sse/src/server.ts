@@ -6,8 +6,6 @@ export interface Options extends ServerOptions {
   heartbeatMs?: number | undefined;
   /** What a client that lost us waits before it comes back, in milliseconds. Default 2,000. */
   retryMs?: number | undefined;
-  /** What may be on its way to one subscriber, in bytes. Default 65,536. */
-  maxHeldBytes?: number | undefined;
 }
 
 const utf8 = new TextEncoder();
@@ -22,7 +20,6 @@ const headers = {
 };
 
 export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Options) => {
-  const { maxHeldBytes = 65_536 } = options;
   const { app, feed, subscribers, stats, accept, authorize, addressOf } = contract("sse", options);
 
   return app.get("/events", async ({ request, server }) => {
@@ -53,8 +50,7 @@ export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Op
     }
     let out: ReadableStreamDefaultController<Uint8Array>;
     const start = (controller: typeof out) => (out = controller).enqueue(utf8.encode(opening));
-    const room = new ByteLengthQueuingStrategy({ highWaterMark: maxHeldBytes });
-    const stream = new ReadableStream<Uint8Array>({ start, pull: deliver, cancel: leave }, room);
+    const stream = new ReadableStream<Uint8Array>({ start, pull: deliver, cancel: leave });
 
     // 5. deliver: one write for all that a turn of the event loop published, encoded once for
     // all subscribers that stand at the same place.
