@@ -24,23 +24,23 @@ export async function* subscribe(
   let cursor = options.after;
 
   while (!signal?.aborted) {
+    // 1. connect: a request for each answer.
     const line = linkedAbort(signal);
-    // 6. detect silence: an answer that does not come.
-    const silence = setTimeout(line.abort, silenceMs, new Error("The server does not answer."));
+    const silence = setTimeout(silent, silenceMs);
     let failure: unknown;
     let pauseMs = 0;
     try {
-      // 1. connect
       onNote?.({ kind: "request" });
-      const response = await ask(
-        // 3. resume
-        eventsUrl(url, { after: cursor, types }),
-        // 2. authorize
-        { signal: line.signal, headers: bearerHeaders(token) },
-      );
-      backOff.opened();
+
+      // 2. authorize
+      const headers = bearerHeaders(token);
+
+      // 3. resume: the cursor is all that the server is told.
+      const events = eventsUrl(url, { after: cursor, types });
 
       // 4. receive
+      const response = await ask(events, { signal: line.signal, headers });
+      backOff.opened();
       const page = await readPage(response);
       clearTimeout(silence);
       for (const event of page.events) {
@@ -53,12 +53,22 @@ export async function* subscribe(
     } catch (error) {
       failure = error;
     } finally {
-      // 8. close: the timer and, if it still runs, the request.
-      clearTimeout(silence);
-      line.abort();
+      close();
     }
+
+    // 6. detect silence: an answer that does not come.
+    function silent() {
+      line.abort(new Error("The server does not answer."));
+    }
+
     // 7. reconnect: after a failure with back-off, after an answer with the pause that it asks for.
     if (failure !== undefined) await backOff.wait(failure);
     else await pause(pauseMs, signal);
+
+    // 8. close: the timer and, if it still runs, the request.
+    function close() {
+      clearTimeout(silence);
+      line.abort();
+    }
   }
 }
