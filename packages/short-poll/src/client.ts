@@ -33,27 +33,27 @@ export async function* subscribe(
   let etag: string | undefined;
 
   while (!signal?.aborted) {
+    // 1. connect: a request for each poll.
     const line = linkedAbort(signal);
-    // 6. detect silence: an answer that does not come.
-    const silence = setTimeout(line.abort, silenceMs, new Error("The server does not answer."));
+    const silence = setTimeout(silent, silenceMs);
     let failure: unknown;
     let pauseMs = intervalMs;
     try {
-      // 1. connect
       onNote?.({ kind: "request" });
-      const response = await ask(
-        // 3. resume
-        eventsUrl(url, { after: cursor, types }),
-        // 2. authorize
-        { signal: line.signal, headers: { ...bearerHeaders(token), ...ifChanged(etag) } },
-      );
-      backOff.opened();
+
+      // 2. authorize
+      const headers = { ...bearerHeaders(token), ...ifChanged(etag) };
+
+      // 3. resume: the cursor is all that the server is told.
+      const events = eventsUrl(url, { after: cursor, types });
 
       // 4. receive: 304 says in a few bytes that there is nothing new.
+      const response = await ask(events, { signal: line.signal, headers });
+      backOff.opened();
       const page = response.status === 304 ? undefined : await readPage(response);
       clearTimeout(silence);
       for (const event of page?.events ?? []) {
-        // 5. advance
+        // 5. advance: before the event is handed on, for the caller may never ask again.
         cursor = event.id;
         yield event;
         if (until?.(event)) return;
@@ -64,15 +64,25 @@ export async function* subscribe(
     } catch (error) {
       failure = error;
     } finally {
-      // 8. close: the two things that are so easily forgotten, the timer and the request.
+      close();
+    }
+
+    // 6. detect silence: an answer that does not come.
+    function silent() {
+      line.abort(new Error("The server does not answer."));
+    }
+
+    // 7. reconnect: after a failure with back-off; otherwise poll again after the pause that the
+    // server asks for, never sooner, and a little jitter, so that clients do not march in step.
+    if (failure !== undefined) await backOff.wait(failure);
+    else await pause(pauseMs * (1 + Math.random() / 5), signal);
+    await visible(signal);
+
+    // 8. close: the two things that are so easily forgotten, the timer and the request.
+    function close() {
       clearTimeout(silence);
       line.abort();
     }
-    // 7. reconnect: after a failure with back-off; otherwise poll again after the pause that the
-    // server asks for, with a little jitter, so that clients do not march in step.
-    if (failure !== undefined) await backOff.wait(failure);
-    else await pause(pauseMs * (0.9 + 0.2 * Math.random()), signal);
-    await visible(signal);
   }
 }
 
