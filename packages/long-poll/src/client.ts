@@ -23,26 +23,25 @@ export async function* subscribe(
   let cursor = options.after;
 
   while (!signal?.aborted) {
+    // 1. connect: a request for each answer.
     const line = linkedAbort(signal);
-    // 6. detect silence: the server ends every wait in time, so a longer one is a dead line.
-    const silence = setTimeout(line.abort, silenceMs, new Error("The server does not answer."));
+    const silence = setTimeout(silent, silenceMs);
     let failure: unknown;
     try {
-      // 1. connect
       onNote?.({ kind: "request" });
-      const response = await ask(
-        // 3. resume
-        eventsUrl(url, { after: cursor, types }),
-        // 2. authorize
-        { signal: line.signal, headers: bearerHeaders(token) },
-      );
+
+      // 2. authorize
+      const headers = bearerHeaders(token);
+
+      // 3. resume: the cursor is all that the server is told.
+      const events = eventsUrl(url, { after: cursor, types });
 
       // 4. receive: no events means that the time was up, and the cursor is right all the same.
-      const page = await readPage(response);
+      const page = await readPage(await ask(events, { signal: line.signal, headers }));
       clearTimeout(silence);
       backOff.opened();
       for (const event of page.events) {
-        // 5. advance
+        // 5. advance: before the event is handed on, for the caller may never ask again.
         cursor = event.id;
         yield event;
       }
@@ -50,11 +49,21 @@ export async function* subscribe(
     } catch (error) {
       failure = error;
     } finally {
-      // 8. close: the timer and, if it still runs, the request.
+      close();
+    }
+
+    // 6. detect silence: the server ends every wait in time, so a longer one is a dead line.
+    function silent() {
+      line.abort(new Error("The server does not answer."));
+    }
+
+    // 7. reconnect: at once after an answer; after a failure with back-off.
+    if (failure !== undefined) await backOff.wait(failure);
+
+    // 8. close: the timer and, if it still runs, the request.
+    function close() {
       clearTimeout(silence);
       line.abort();
     }
-    // 7. reconnect: at once after an answer; after a failure with back-off.
-    if (failure !== undefined) await backOff.wait(failure);
   }
 }
