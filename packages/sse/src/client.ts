@@ -27,24 +27,26 @@ export async function* subscribe(
   let cursor = options.after;
 
   while (!signal?.aborted) {
+    // 1. connect: one request, for as long as it holds.
     const line = linkedAbort(signal);
+    const silence = setTimeout(silent, silenceMs, new Error("The server does not answer."));
     let failure: unknown;
     try {
-      // 1. connect
       onNote?.({ kind: "request" });
-      const response = await ask(
-        // 3. resume: an EventSource sends its cursor in Last-Event-ID; we ask for the URL anew.
-        eventsUrl(url, { after: cursor, types }),
-        // 2. authorize: fetch can send the token, which an EventSource cannot.
-        { signal: line.signal, headers: { accept: "text/event-stream", ...bearerHeaders(token) } },
-      );
-      backOff.opened();
+
+      // 2. authorize: fetch can send the token, which an EventSource cannot.
+      const headers = { accept: "text/event-stream", ...bearerHeaders(token) };
+
+      // 3. resume: an EventSource sends its cursor in Last-Event-ID; we ask for the URL anew.
+      const events = eventsUrl(url, { after: cursor, types });
 
       // 4. receive: a chunk may end anywhere, in the middle of a character, too.
+      const response = await ask(events, { signal: line.signal, headers });
+      clearTimeout(silence);
+      backOff.opened();
       const utf8 = new TextDecoder();
       const decode = decoder();
-      // 6. detect silence: heartbeats are bytes as well, so a healthy stream is never silent.
-      for await (const chunk of watchSilence(body(response), silenceMs, line.abort)) {
+      for await (const chunk of watchSilence(body(response), silenceMs, silent)) {
         for (const message of decode(utf8.decode(chunk, { stream: true }))) {
           backOff.minMs = message.retry ?? backOff.minMs;
           const event = decodeEvent(message);
@@ -56,10 +58,21 @@ export async function* subscribe(
     } catch (error) {
       failure = error;
     } finally {
-      // 8. close: ends the request if it still runs, and leaves no listener behind.
-      line.abort();
+      close();
     }
+
+    // 6. detect silence: heartbeats are bytes as well, so a healthy stream is never silent.
+    function silent(error: Error) {
+      line.abort(error);
+    }
+
     // 7. reconnect: after a pause with full jitter; the cursor says where to go on.
     await backOff.wait(failure);
+
+    // 8. close: ends the request if it still runs, and leaves no timer and no listener behind.
+    function close() {
+      clearTimeout(silence);
+      line.abort();
+    }
   }
 }
