@@ -32,18 +32,22 @@ export async function* subscribe(
   let cursor = options.after;
 
   while (!signal?.aborted) {
+    // 1. connect: one socket, for as long as it holds.
     const line = linkedAbort(signal);
+    const silence = setTimeout(silent, silenceMs, new Error("The server does not answer."));
     let socket: WebSocket | undefined;
     let opened = false;
     let failure: unknown;
     try {
+      onNote?.({ kind: "request" });
+
       // 2. authorize: a browser's WebSocket cannot send the token, but a ticket in its URL.
       const ticket = token === undefined ? undefined : await fetchTicket(url, token, line.signal);
 
-      // 1. connect
-      onNote?.({ kind: "request" });
       // 3. resume
       const events = eventsUrl(url, { after: cursor, types, ticket });
+
+      // 4. receive: frames wait here until the caller has time for them.
       socket = new WebSocket(`${events}`.replace(/^http/, "ws"), PROTOCOL);
       const frames = new Inbox<string>(maxWaiting);
       socket.onopen = () => {
@@ -55,26 +59,36 @@ export async function* subscribe(
       };
       socket.onclose = ({ code, reason }) => frames.end(new Closed(code, reason));
       line.signal.addEventListener("abort", () => frames.end(line.signal.reason));
-
-      // 4. receive
-      // 6. detect silence: a browser does not show pings, so the heartbeat is a frame.
-      for await (const text of watchSilence(frames, silenceMs, line.abort)) {
+      clearTimeout(silence);
+      for await (const text of watchSilence(frames, silenceMs, silent)) {
         const said: unknown = JSON.parse(text);
-        // 5. advance
+        // 5. advance: before the event is handed on, for the caller may never ask again.
         cursor = cursorOf(said) ?? cursor;
         if (isFeedEvent(said)) yield said;
       }
     } catch (error) {
       failure = error;
     } finally {
-      // 8. close
+      close();
+    }
+
+    // 6. detect silence: a browser does not show pings, so the heartbeat is a frame.
+    function silent(error: Error) {
+      line.abort(error);
+    }
+
+    // 7. reconnect: by the close code; a handshake that failed has none, so the server is asked.
+    if (failure instanceof Closed && failure.code === 1000) return;
+    if (failure instanceof Closed && !opened)
+      failure = (await whyRefused(url, options, cursor)) ?? failure;
+    await backOff.wait(failure);
+
+    // 8. close: the socket, and whatever else still runs.
+    function close() {
+      clearTimeout(silence);
       line.abort();
       socket?.close();
     }
-    // 7. reconnect: by the close code; a handshake that failed has none, so the server is asked.
-    if (failure instanceof Closed && failure.code === 1000) return;
-    if (!opened) failure = (await whyRefused(url, options, cursor)) ?? failure;
-    await backOff.wait(failure);
   }
 }
 

@@ -80,9 +80,14 @@ export const server = ({ heartbeatMs = 15_000, ...options }: Options) => {
         stats.delivered += batch?.events.length ?? 0;
         if (batch) continue;
         leaveTopic = topics.join(socket, types);
-        // 6. heartbeat: the first one says "you are live", and tells the client its place.
-        socket.send(frame.heartbeat(reader.cursor));
+        greet(socket);
       }
+    }
+
+    // 6. heartbeat: the first one says "you are live", and tells the client its place. The others
+    // are the topic's, one for all of its sockets.
+    function greet(arrived: ServerWebSocket<unknown>) {
+      arrived.send(frame.heartbeat(reader.cursor));
     }
 
     // A client may publish over its socket. Whatever else it says is answered with an error.
