@@ -5,8 +5,11 @@ import {
   BackOff,
   bearerHeaders,
   eventsUrl,
+  fetchTicket,
+  Inbox,
   linkedAbort,
   pause,
+  readPage,
   Refusal,
   retryAfterMs,
   watchSilence,
@@ -277,6 +280,66 @@ describe("watchSilence", () => {
   });
 });
 
+describe("Inbox", () => {
+  const read = async (inbox: Inbox<number>) => {
+    const got: number[] = [];
+    for await (const item of inbox) got.push(item);
+    return got;
+  };
+
+  test("gives on what is pushed, in order, before and while it is read", async () => {
+    const inbox = new Inbox<number>(10);
+    inbox.push(1);
+    const reading = read(inbox);
+    inbox.push(2);
+    await Promise.resolve();
+    inbox.push(3);
+    inbox.end();
+    expect(await reading).toEqual([1, 2, 3]);
+    expect(inbox.push(4)).toBe(false);
+  });
+
+  test("is bounded, and has room again when it was read", async () => {
+    const inbox = new Inbox<number>(2);
+    expect([1, 2, 3].map((item) => inbox.push(item))).toEqual([true, true, false]);
+    const items = inbox[Symbol.asyncIterator]();
+    expect((await items.next()).value).toBe(1);
+    expect(inbox.push(4)).toBe(true);
+    expect([(await items.next()).value, (await items.next()).value]).toEqual([2, 4]);
+  });
+
+  test("what arrived before the end is read before its error is thrown", async () => {
+    const inbox = new Inbox<number>(10);
+    const failure = new Error("cut");
+    inbox.push(1);
+    inbox.end(failure);
+    inbox.end(new Error("too late"));
+    const items = inbox[Symbol.asyncIterator]();
+    expect((await items.next()).value).toBe(1);
+    expect(await items.next().catch((error: unknown) => error)).toBe(failure);
+  });
+});
+
+describe("readPage", () => {
+  const event = { id: "1-1", type: "a", time: "2025-11-20T21:48:00.000Z", data: null };
+
+  test("POLL-1: reads a poll's answer", async () => {
+    const page = { events: [event], cursor: "1-1" };
+    expect(await readPage(Response.json(page))).toEqual(page);
+  });
+
+  test.each<[string, unknown]>([
+    ["null", null],
+    ["a list", [event]],
+    ["no cursor", { events: [event] }],
+    ["no events", { cursor: "1-1" }],
+    ["half an event", { events: [{ id: "1-1" }], cursor: "1-1" }],
+  ])("POLL-1: refuses %s", async (_, page) => {
+    const error = await readPage(Response.json(page)).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(Error);
+  });
+});
+
 describe("the way to a server", () => {
   test.each([
     ["http://localhost:3003", "http://localhost:3003/events"],
@@ -324,5 +387,25 @@ describe("the way to a server", () => {
     expect(await refusal()).toMatchObject({ status: 502, message: "The server answered 502." });
     expect((await ask(server.url, {})).status).toBe(304);
     expect(await (await ask(server.url, {})).text()).toBe("ok");
+  });
+
+  test("AUTH-3: a ticket is fetched with the token in a header", async () => {
+    jest.useRealTimers();
+    const asked: string[] = [];
+    const answers: unknown[] = [{ ticket: "t1", expiresInMs: 30_000 }, {}];
+    using server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch(request) {
+        const { pathname, search } = new URL(request.url);
+        const authorization = request.headers.get("authorization");
+        asked.push(`${request.method} ${pathname}${search} ${authorization}`);
+        return Response.json(answers.shift());
+      },
+    });
+    expect(await fetchTicket(server.url, "s3cret")).toBe("t1");
+    expect(asked).toEqual(["POST /tickets Bearer s3cret"]);
+    const error = await fetchTicket(server.url, "s3cret").catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(Error);
   });
 });
