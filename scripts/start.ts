@@ -157,6 +157,6 @@ if (!ending.signal.aborted)
   console.log(`
 ${[page, ...lanes].map(row).join("\n")}
 
-  A server's source is packages/<name>/src/server.ts. Follow one: bun run tail <name>
-  Ctrl-C ends everything.
+  A server's source is packages/<name>/src/server.ts.
+  Follow it with bun run tail <name>. Ctrl-C ends everything.
 `);

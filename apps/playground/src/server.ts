@@ -51,6 +51,7 @@ const lane = (technique: Technique, url: string, callerUrl: string | undefined):
   const { lacks } = capabilities.browser;
   if (pair?.client !== name)
     return { ...common, publishUrl: url, remark: `No browser client here. ${lacks}` };
-  const remark = `${callerUrl ?? "Its provider, which does not run,"} calls it; this page reads its inbox by short polling. ${lacks}`;
+  const caller = `${techniques.find((t) => t.name === pair.server)?.title} (${callerUrl ?? "not running"})`;
+  const remark = `${caller} calls it; this page reads its inbox by short polling. ${lacks}`;
   return { ...common, publishUrl: callerUrl, client: INBOX_CLIENT, remark };
 };

@@ -57,6 +57,22 @@ describe.skipIf(noBrowser !== undefined)(`the page${noBrowser ? `: ${noBrowser}`
     expect(await browser.view.evaluate(textOf("#ws dd.events"))).toBe("0");
   });
 
+  test("shows what the webhook consumer was sent", async () => {
+    await using provider = await launch("webhook-provider");
+    await using consumer = await launch("webhook-consumer", {
+      options: { provider: provider.url },
+    });
+    await using page = serve([provider, consumer]);
+    using browser = await open(page.url);
+    await browser.until(state("webhook-consumer", "connected"));
+    expect(await browser.view.evaluate("document.querySelectorAll('.lane').length")).toBe(1);
+
+    const endpoints = async () => (await fetch(`${provider.url}/endpoints`)).text();
+    while (!(await endpoints()).includes(consumer.url)) await Bun.sleep(10);
+    const id = await publish(provider.url, "greeting", 1);
+    await browser.until(shows("webhook-consumer", id));
+  });
+
   test("comes back to a server that was killed, and counts the gap", async () => {
     const first = await launch("sse");
     await using page = serve([first]);

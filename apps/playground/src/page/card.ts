@@ -87,7 +87,8 @@ export class Card {
     if (this.element.getAttribute("data-state") === state) return;
     this.element.setAttribute("data-state", state);
     write(this.element, ".state", state);
-    this.#text(".reason", reason);
+    find(this.element, ".state", HTMLElement).title = reason;
+    this.#text(".reason", state === "refused" ? reason : "");
   }
 }
 

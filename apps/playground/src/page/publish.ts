@@ -1,4 +1,4 @@
-import { ask } from "@tidings/shared/client";
+import { ask, Refusal } from "@tidings/shared/client";
 import type { Lane } from "../lane.ts";
 import { find } from "./dom.ts";
 
@@ -32,7 +32,7 @@ export const publishForm = (form: HTMLFormElement, lanes: readonly Lane[]): void
         await ask(new URL("/events", lane.publishUrl), { method: "POST", headers, body });
         return { lane, failure: "" };
       } catch (error) {
-        return { lane, failure: error instanceof Error ? error.message : `${error}` };
+        return { lane, failure: error instanceof Refusal ? error.message : "does not answer." };
       }
     };
     const outcomes = await Promise.all(
