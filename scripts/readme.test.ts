@@ -1,30 +1,71 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
+import { Glob } from "bun";
 import { existsSync } from "node:fs";
-import { resolve } from "node:path";
-import { readme } from "./readme.ts";
+import { dirname, resolve } from "node:path";
+import { documents, readme } from "./readme.ts";
+import { techniques } from "./techniques.ts";
+import { recorded } from "./transcripts.ts";
 
 const root = resolve(import.meta.dir, "..");
+const read = (path: string) => Bun.file(`${root}/${path}`).text();
+const linksOf = (text: string) =>
+  [...text.matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)].map(([, link]) => link ?? "");
 
-test("the README's generated parts are up to date", async () => {
-  const { text, wanted } = await readme();
-  expect(text).toBe(wanted);
+// The transcripts are sessions, played anew; a poll's takes some seconds.
+test.concurrent.each(documents)(
+  "the generated parts of %s are up to date",
+  async (path) => {
+    const { text, wanted } = await readme(path);
+    expect(text).toBe(wanted);
+  },
+  30_000,
+);
+
+test("the README lists the techniques", async () => {
+  expect(await read("README.md")).toContain("<!-- techniques: generated -->");
 });
 
-test("every relative link of the root's documents leads somewhere", async () => {
-  for (const name of ["README.md", "SPEC.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]) {
-    const text = await Bun.file(`${root}/${name}`).text();
-    const links = [...text.matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)].map(
-      ([, link]) => link,
-    );
-    const broken = links.filter((link) => !existsSync(`${root}/${link}`));
-    expect({ name, broken }).toEqual({ name, broken: [] });
+test("every relative link of the documents leads somewhere", async () => {
+  const others = ["SPEC.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"];
+  for (const path of [...documents, ...others]) {
+    const folder = dirname(`${root}/${path}`);
+    const broken = linksOf(await read(path)).filter((link) => !existsSync(`${folder}/${link}`));
+    expect({ path, broken }).toEqual({ path, broken: [] });
   }
 });
 
 test("every command that the README names exists", async () => {
-  const text = await Bun.file(`${root}/README.md`).text();
+  const text = await read("README.md");
   const { scripts } = await Bun.file(`${root}/package.json`).json();
   const named = [...text.matchAll(/bun run ([a-z-]+)/g)].map(([, name]) => name ?? "");
   expect(named.length).toBeGreaterThan(3);
   expect(named.filter((name) => !(name in scripts))).toEqual([]);
+});
+
+describe.each(techniques.map(({ name }) => name))("the README of %s", (name) => {
+  const folder = `packages/${name}`;
+
+  test("has the headings that all techniques have", async () => {
+    const headings = (await read(`${folder}/README.md`)).match(/^## .*$/gm);
+    expect(headings).toEqual([
+      "## Idea",
+      "## On the wire",
+      "## When to use it",
+      "## What goes wrong",
+      "## Limits",
+      "## Files",
+    ]);
+  });
+
+  test("names every source file", async () => {
+    const [, files = ""] = (await read(`${folder}/README.md`)).split("\n## Files\n");
+    const sources = [...new Glob("src/**/*.ts").scanSync(`${root}/${folder}`)];
+    const linked = linksOf(files);
+    expect(["technique.ts", ...sources].filter((path) => !linked.includes(path))).toEqual([]);
+  });
+});
+
+test.each(recorded)("the README of %s shows its session and its limits", async (name) => {
+  const text = await read(`packages/${name}/README.md`);
+  for (const part of ["wire", "limits"]) expect(text).toContain(`<!-- ${part}: generated -->`);
 });
