@@ -35,13 +35,18 @@ if (!technique || rest.length > 0) fail(`unknown technique ${name ?? "(none)"}`,
 const port = numberOption("--port", values.port, { min: 0, max: 65_535 });
 const closing = new AbortController();
 const token = process.env.TIDINGS_TOKEN;
+const work: Promise<unknown>[] = [];
 const options: ServerOptions = {
+  ...technique.serveOptions,
   ...jsonOption("--options", values.options),
   feed: new Feed(jsonOption<FeedOptions>("--feed", values.feed)),
   signal: closing.signal,
+  waitUntil: (promise) => work.push(promise),
   allowOrigins: values["allow-origin"],
   ...(token ? { authorize: bearer(token) } : {}),
 };
+if (technique.serveOptions)
+  console.error(`${technique.name} is started with ${JSON.stringify(technique.serveOptions)}`);
 const { server } = await import(`${folderOf(technique.name)}/src/server.ts`);
 const app = server(options);
 
@@ -57,7 +62,7 @@ console.log(`ready ${app.server.url.origin}`);
 
 const end = async () => {
   closing.abort();
-  await Promise.race([app.server.stop(), Bun.sleep(GRACE_MS)]);
+  await Promise.race([Promise.all([app.server.stop(), ...work]), Bun.sleep(GRACE_MS)]);
   await app.server.stop(true);
   process.exit(0);
 };

@@ -13,6 +13,8 @@ export interface ServerOptions extends SubscribersOptions {
   feed: Feed;
   /** Aborted when the server shall end: it refuses what is new and ends what is held. */
   signal?: AbortSignal | undefined;
+  /** Told on the signal what the end shall wait for, within the launcher's grace. */
+  waitUntil?: ((work: Promise<unknown>) => unknown) | undefined;
   /** Who may publish and subscribe. Default: everybody. See `bearer`. */
   authorize?: Authorize | undefined;
   /** Origins of other hosts' pages that may use this server, such as `https://example.org`. */
