@@ -11,16 +11,19 @@ export const faultClauses: readonly Clause[] = [
     ids: ["SHUTDOWN-2", "CLIENT-1"],
     title: "comes back from cut connections, between events and in the middle of one",
     needs: "replay",
-    async run({ start, follow, tap }) {
+    async run({ lane, start, follow, tap }) {
       const { url } = await start();
       const between = await tap(url);
+      // Events flow to the side that was called: to the client, but for a webhook.
+      const direction = lane.technique.pair ? "up" : "down";
       const follower = await follow(between.url, between.options).opened();
       const published = await publishAll(url, "kit.cut", range(1, 5));
       for (const round of range(1, 8)) {
         await follower.reached(published.at(-1)!.id);
         const text = `round ${round}`;
         // Odd: the event's first half arrives and its second half never does. Even: cut at rest.
-        const cut = round % 2 ? between.tap.cutAfter({ text, bytes: 3 }) : between.tap.cut();
+        const cut =
+          round % 2 ? between.tap.cutAfter({ text, bytes: 3, direction }) : between.tap.cut();
         published.push(await publish(url, "kit.cut", `${text} ${"x".repeat(500)}`));
         await cut;
         published.push(...(await publishAll(url, "kit.cut", range(1, 5))));
