@@ -32,6 +32,14 @@ const [name, ...rest] = positionals;
 const technique = techniques.find((t) => t.name === name);
 if (!technique || rest.length > 0) fail(`unknown technique ${name ?? "(none)"}`, usage);
 
+const createFeed = (window: FeedOptions) => {
+  try {
+    return new Feed(window);
+  } catch (error) {
+    return fail(error);
+  }
+};
+
 const port = numberOption("--port", values.port, { min: 0, max: 65_535 });
 const closing = new AbortController();
 const token = process.env.TIDINGS_TOKEN;
@@ -39,7 +47,7 @@ const work: Promise<unknown>[] = [];
 const options: ServerOptions = {
   ...technique.serveOptions,
   ...jsonOption("--options", values.options),
-  feed: new Feed(jsonOption<FeedOptions>("--feed", values.feed)),
+  feed: createFeed(jsonOption<FeedOptions>("--feed", values.feed)),
   signal: closing.signal,
   waitUntil: (promise) => work.push(promise),
   allowOrigins: values["allow-origin"],

@@ -164,7 +164,7 @@ export const visible = (signal?: AbortSignal): Promise<void> =>
     look();
   });
 
-/** Callbacks in, iteration out. Holds at most `max` items: one more ends it with an error. */
+/** Callbacks in, iteration out. At most `max` items wait, beside those that are being read. */
 export class Inbox<Item> implements AsyncIterable<Item> {
   readonly #items: Item[] = [];
   readonly #max: number;

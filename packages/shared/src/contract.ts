@@ -87,6 +87,7 @@ export const contract = (
   const born = performance.now();
   let published = 0;
   signal?.addEventListener("abort", () => subscribers.close());
+  if (signal?.aborted) subscribers.close();
 
   /** Publishes `{ type, data }`; the same key with the same event publishes nothing anew. */
   const publish = async (body: Json, key?: string) => {

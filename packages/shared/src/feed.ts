@@ -118,6 +118,9 @@ export class Feed {
   #announcing = false;
 
   constructor({ maxEvents = 10_000, maxBytes = 2 ** 24, epoch, now = Date.now }: FeedOptions = {}) {
+    if (!(maxEvents >= 1) || !Number.isInteger(maxEvents))
+      throw new RangeError("maxEvents: must be a whole number, 1 or more.");
+    if (!(maxBytes >= 0)) throw new RangeError("maxBytes: must be a number of bytes, 0 or more.");
     this.#maxEvents = maxEvents;
     this.#maxBytes = maxBytes;
     this.#now = now;

@@ -8,5 +8,6 @@ export {
   type ServerOptions,
 } from "./contract.ts";
 export { Batch, Feed, type FeedOptions, type Reader, type ReaderOptions } from "./feed.ts";
+export { createHeartbeat, type Heart } from "./heartbeat.ts";
 export { encodePage } from "./page.ts";
 export { readLimit, readQuery } from "./query.ts";

@@ -1,4 +1,10 @@
-import { contract, readQuery, type Batch, type ServerOptions } from "@tidings/shared/server";
+import {
+  contract,
+  createHeartbeat,
+  readQuery,
+  type Batch,
+  type ServerOptions,
+} from "@tidings/shared/server";
 import { encode, encodeEvent } from "./wire.ts";
 
 export interface Options extends ServerOptions {
@@ -21,6 +27,7 @@ const headers = {
 
 export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Options) => {
   const { app, feed, subscribers, stats, accept, authorize, addressOf } = contract("sse", options);
+  const startHeart = createHeartbeat(heartbeatMs);
 
   return app.get("/events", async ({ request, server }) => {
     // 1. accept: a HEAD asks for the headers and starts no stream.
@@ -50,7 +57,7 @@ export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Op
     }
     let out: ReadableStreamDefaultController<Uint8Array>;
     const start = (controller: typeof out) => (out = controller).enqueue(utf8.encode(opening));
-    const stream = new ReadableStream<Uint8Array>({ start, pull: deliver, cancel: leave });
+    const stream = new ReadableStream<Uint8Array>({ start, pull, cancel });
 
     // 5. deliver: one write for all that a turn of the event loop published, encoded once for
     // all subscribers that stand at the same place.
@@ -58,10 +65,21 @@ export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Op
     function deliver() {
       while (hasRoom()) {
         const batch = reader.read();
+        behind = batch !== undefined;
         if (!batch) return;
         send(batch.as(encodeBatch));
         stats.delivered += batch.events.length;
       }
+      goOn();
+    }
+    // To be asked for more after every write has its price. So `pull` stays pending as long as
+    // everything is read; `goOn` ends that when there is no room for what is left.
+    let goOn = () => {};
+    let behind = false;
+    function pull() {
+      deliver();
+      if (hasRoom()) return new Promise<void>((resolve) => (goOn = resolve));
+      return undefined;
     }
     const hasRoom = () => (out.desiredSize ?? 0) > 0;
     const send = (bytes: Uint8Array) => {
@@ -73,15 +91,19 @@ export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Op
     // 6. heartbeat: after a while without events. An id without data dispatches nothing, and
     // moves the client's cursor past what its filter left out.
     const beat = () => hasRoom() && send(utf8.encode(encode({ comment: "", id: reader.cursor })));
-    const heart = setInterval(beat, heartbeatMs);
+    const heart = startHeart(beat);
 
     // 7. slow reader: what it has not read stays in the feed, once for all. One that takes not
     // even the heartbeats is cut by Bun's idle timeout, and comes back with its cursor.
     server?.timeout(request, Math.min(255, 8 + Math.ceil(heartbeatMs / 1000)));
 
     // 8. close: one way out, whoever leaves first.
+    function cancel() {
+      if (behind) stats.dropped++;
+      leave();
+    }
     function leave() {
-      clearInterval(heart);
+      heart.stop();
       reader.close();
       subscribers.leave(close);
     }

@@ -21,7 +21,7 @@ const oneLine = (name: string, value: string) => {
 /** A message as it stands on the wire [HTML, section 9.2.5]. */
 export const encode = ({ id, event, data, retry, comment }: Message): string => {
   let text = "";
-  if (comment !== undefined) text += oneLine("", comment).trimStart();
+  if (comment !== undefined) text += oneLine("", comment);
   if (retry !== undefined) text += oneLine("retry", `${Math.round(retry)}`);
   if (id !== undefined) text += oneLine("id", id);
   if (event !== undefined) text += oneLine("event", event);
@@ -73,7 +73,7 @@ export const decoder = () => {
 export const decodeEvent = ({ id, data }: Message): FeedEvent | undefined => {
   if (id === undefined || data === undefined) return undefined;
   const event: Json = JSON.parse(data);
-  return isEventBody(event) ? { id, ...event } : undefined;
+  return isEventBody(event) ? { ...event, id } : undefined;
 };
 
 const isEventBody = (value: unknown): value is Omit<FeedEvent, "id"> =>

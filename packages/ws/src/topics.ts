@@ -1,4 +1,4 @@
-import type { Feed, Reader } from "@tidings/shared/server";
+import { createHeartbeat, type Feed, type Heart, type Reader } from "@tidings/shared/server";
 import type { ServerWebSocket } from "bun";
 import { frame } from "./wire.ts";
 
@@ -13,13 +13,14 @@ interface TopicsOptions {
 
 interface Topic {
   readonly reader: Reader;
-  readonly heart: Timer;
+  readonly heart: Heart;
   subscribers: number;
 }
 
 /** One native topic for each filter: one reader feeds it, however many sockets listen. */
 export const createTopics = ({ feed, broadcast, heartbeatMs, onDelivered }: TopicsOptions) => {
   const topics = new Map<string, Topic>();
+  const startHeart = createHeartbeat(heartbeatMs);
 
   const open = (name: string, types: readonly string[] | undefined): Topic => {
     const wake = () => {
@@ -36,7 +37,7 @@ export const createTopics = ({ feed, broadcast, heartbeatMs, onDelivered }: Topi
     const reader = feed.reader({ types, wake });
     // A heartbeat also moves the clients' cursors past what the filter left out.
     const beat = () => broadcast(name, frame.heartbeat(reader.cursor));
-    const topic = { reader, heart: setInterval(beat, heartbeatMs), subscribers: 0 };
+    const topic = { reader, heart: startHeart(beat), subscribers: 0 };
     topics.set(name, topic);
     return topic;
   };
@@ -51,7 +52,7 @@ export const createTopics = ({ feed, broadcast, heartbeatMs, onDelivered }: Topi
       return () => {
         if (--topic.subscribers > 0) return;
         topic.reader.close();
-        clearInterval(topic.heart);
+        topic.heart.stop();
         topics.delete(name);
       };
     },
