@@ -251,10 +251,12 @@ export class Outbox {
         ? tx`SELECT event_key FROM deliveries WHERE ${mine} ORDER BY epoch, place LIMIT 1`
         : tx`SELECT event_key FROM deliveries WHERE ${mine} AND ${free} AND due_at <= ${now}
              ORDER BY due_at, epoch, place LIMIT ${limit}`;
-      // The condition stands here once more: on Postgres another claim may have been faster.
+      // The condition stands here once more: on Postgres another claim may have been faster. As
+      // one term, so that the planner goes by the keys and not through all that waits.
       const claimed = await tx<{ event_key: string; failed: number; first_at: number | null }[]>`
         UPDATE deliveries SET leased_until = ${now + leaseMs}
-        WHERE ${mine} AND ${free} AND due_at <= ${now} AND event_key IN (${first})
+        WHERE endpoint_id = ${endpointId} AND event_key IN (${first})
+          AND (state = 'waiting' AND ${free} AND due_at <= ${now}) IS TRUE
         RETURNING event_key, failed, first_at`;
       const events = new Map<string, { id: string; body: string }>();
       if (claimed.length > 0) {

@@ -1,0 +1,248 @@
+import { type FeedEvent, GAP } from "@tidings/shared";
+import type { Note } from "@tidings/shared/client";
+import { Feed } from "@tidings/shared/server";
+import { server as providerServer } from "@tidings/webhook-provider/server";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { subscribe, type Options } from "../src/client.ts";
+import { server as consumerServer } from "../src/server.ts";
+
+// Tests wait for events, not for time; a slow machine may take its own.
+setDefaultTimeout(60_000);
+
+const startProvider = ({ port = 0, feed = new Feed() } = {}) => {
+  const closing = new AbortController();
+  const ends: Promise<unknown>[] = [];
+  const app = providerServer({
+    feed,
+    allowLoopback: true,
+    scheduleScale: 0.0001,
+    signal: closing.signal,
+    waitUntil: (end) => ends.push(end),
+  }).listen({ port, hostname: "127.0.0.1", reusePort: false });
+  const url = app.server?.url.origin ?? "";
+  return {
+    url,
+    port: app.server?.port ?? 0,
+    feed,
+    async publish(type: string, data: unknown): Promise<FeedEvent> {
+      const response = await fetch(`${url}/events`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ type, data }),
+      });
+      return (await response.json()) as FeedEvent;
+    },
+    async endpoints(): Promise<{ id: string; url: string; ordered: boolean; types: string[] }[]> {
+      return JSON.parse(await (await fetch(`${url}/endpoints`)).text()).endpoints;
+    },
+    ask: (method: string, path: string) => fetch(`${url}${path}`, { method }),
+    /** Ends it; like a kill, it leaves its endpoints and its feed behind. */
+    async [Symbol.asyncDispose]() {
+      closing.abort();
+      await Promise.all(ends);
+      await app.server?.stop(true);
+    },
+  };
+};
+
+/** Follows a provider; what arrived can be waited for. */
+const follow = (url: string, options: Options = {}) => {
+  const leaving = new AbortController();
+  const events: FeedEvent[] = [];
+  const notes: Note["kind"][] = [];
+  const waits = new Set<() => void>();
+  const wake = () => waits.forEach((check) => check());
+  const run = (async () => {
+    for await (const event of subscribe(url, {
+      minRetryMs: 1,
+      maxRetryMs: 20,
+      silenceMs: 60,
+      signal: leaving.signal,
+      onNote: ({ kind }) => {
+        notes.push(kind);
+        wake();
+      },
+      ...options,
+    })) {
+      events.push(event);
+      wake();
+    }
+  })();
+  const until = async (holds: () => boolean) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const check = () => holds() && resolve();
+    waits.add(check);
+    check();
+    await Promise.race([promise, run]);
+    waits.delete(check);
+  };
+  return {
+    events,
+    notes,
+    run,
+    until,
+    opened: () => until(() => notes.includes("open")),
+    async [Symbol.asyncDispose]() {
+      leaving.abort();
+      await run;
+    },
+  };
+};
+
+describe("the pair", () => {
+  test("CONSUMER-10: registers, ordered; what is published arrives once and in order; unregisters", async () => {
+    await using provider = startProvider();
+    {
+      await using follower = follow(provider.url, { types: ["a.b"] });
+      await follower.opened();
+      expect(await provider.endpoints()).toMatchObject([{ ordered: true, types: ["a.b"] }]);
+      const published: FeedEvent[] = [];
+      for (let n = 0; n < 100; n++) {
+        published.push(await provider.publish("a.b", { n }));
+        await provider.publish("a.c", n);
+      }
+      await follower.until(() => follower.events.length >= 100);
+      expect(follower.events).toEqual(published);
+    }
+    expect(await provider.endpoints()).toEqual([]);
+  });
+
+  test("leaves nothing behind when the iteration is simply left", async () => {
+    await using provider = startProvider();
+    const event = await provider.publish("a.b", 1);
+    for await (const arrived of subscribe(provider.url, { after: "0-0" })) {
+      expect(arrived).toEqual(event);
+      break;
+    }
+    expect(await provider.endpoints()).toEqual([]);
+  });
+
+  test("replays from a cursor", async () => {
+    await using provider = startProvider();
+    const published: FeedEvent[] = [];
+    for (let n = 0; n < 5; n++) published.push(await provider.publish("a.b", n));
+    await using follower = follow(provider.url, { after: published[1]!.id });
+    await follower.until(() => follower.events.length >= 3);
+    expect(follower.events).toEqual(published.slice(2));
+  });
+
+  test("tells of the gap when the cursor is of another life", async () => {
+    await using provider = startProvider();
+    const event = await provider.publish("a.b", 1);
+    await using follower = follow(provider.url, { after: "1-5" });
+    await follower.until(() => follower.events.length >= 2);
+    expect(follower.events).toMatchObject([
+      { type: GAP, data: { after: "1-5", resumesAt: event.id, reason: "epoch" } },
+      event,
+    ]);
+  });
+
+  test("a receiver that cannot be reached for a while gets the same events later, in order", async () => {
+    await using provider = startProvider();
+    let down = true;
+    const ids: (string | null)[] = [];
+    let target = "";
+    // Stands before the receiver, and fails as it is told.
+    using front = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      async fetch(request) {
+        ids.push(request.headers.get("webhook-id"));
+        const body = await request.bytes();
+        if (down && ids.length >= 3) down = false;
+        else if (!down) return fetch(target, { method: "POST", headers: request.headers, body });
+        return new Response(null, { status: 500 });
+      },
+    });
+    const publicUrl = (port: number) => {
+      target = `http://127.0.0.1:${port}/webhooks/standard`;
+      return front.url.href;
+    };
+    await using follower = follow(provider.url, { publicUrl });
+    await follower.opened();
+    const published = [await provider.publish("a.b", 1), await provider.publish("a.b", 2)];
+    await follower.until(() => follower.events.length >= 2);
+    expect(follower.events).toEqual(published);
+    const [one, two] = published.map(({ id }) => id);
+    expect(ids).toEqual([one!, one!, one!, one!, two!]);
+  });
+
+  test("notices a provider that was born anew, registers again, and is told of the gap", async () => {
+    const first = startProvider({ feed: new Feed({ epoch: 1_000 }) });
+    await using follower = follow(first.url);
+    await follower.opened();
+    const before = await first.publish("a.b", 1);
+    await follower.until(() => follower.events.length >= 1);
+    await first[Symbol.asyncDispose]();
+    await follower.until(() => follower.notes.includes("retry"));
+    await using second = startProvider({ port: first.port, feed: new Feed({ epoch: 2_000 }) });
+    const after = await second.publish("a.b", 2);
+    await follower.until(() => follower.events.length >= 3);
+    expect(follower.events).toMatchObject([
+      before,
+      { type: GAP, data: { after: before.id, resumesAt: after.id, reason: "epoch" } },
+      after,
+    ]);
+  });
+
+  test("registers again when its endpoint was deleted, and loses and doubles nothing", async () => {
+    await using provider = startProvider();
+    await using follower = follow(provider.url);
+    await follower.opened();
+    const published = [await provider.publish("a.b", 1)];
+    await follower.until(() => follower.events.length >= 1);
+    const [endpoint] = await provider.endpoints();
+    await provider.ask("DELETE", `/endpoints/${endpoint!.id}`);
+    published.push(await provider.publish("a.b", 2));
+    await follower.until(() => follower.events.length >= 2);
+    published.push(await provider.publish("a.b", 3));
+    await follower.until(() => follower.events.length >= 3);
+    expect(follower.events).toEqual(published);
+    expect(await provider.endpoints()).toHaveLength(1);
+  });
+
+  test("a ping and a test arrive, and are no events of the feed", async () => {
+    await using provider = startProvider();
+    await using follower = follow(provider.url);
+    await follower.opened();
+    const [endpoint] = await provider.endpoints();
+    const tested = await provider.ask("POST", `/endpoints/${endpoint!.id}/test`);
+    expect(await tested.json()).toMatchObject({ status: 200 });
+    const event = await provider.publish("a.b", 1);
+    await follower.until(() => follower.events.length >= 1);
+    expect(follower.events).toEqual([event]);
+  });
+
+  test("CLIENT-4: a refusal for good is thrown", async () => {
+    await using provider = startProvider();
+    for (const options of [
+      { after: "-1" },
+      { types: ["A"] },
+      { publicUrl: () => "http://10.0.0.1/" },
+    ])
+      await expect(subscribe(provider.url, options).next()).rejects.toMatchObject({
+        name: "Refusal",
+      });
+  });
+});
+
+test("the consumer's server registers at its provider while it runs", async () => {
+  await using provider = startProvider();
+  const closing = new AbortController();
+  const ends: Promise<unknown>[] = [];
+  const arrived = Promise.withResolvers<FeedEvent>();
+  const consumer = consumerServer({
+    feed: new Feed(),
+    provider: provider.url,
+    signal: closing.signal,
+    waitUntil: (end) => ends.push(end),
+    onEvent: arrived.resolve,
+  }).listen({ port: 0, hostname: "127.0.0.1", reusePort: false });
+  while ((await provider.endpoints()).length === 0);
+  const event = await provider.publish("a.b", { x: 1 });
+  expect(await arrived.promise).toEqual(event);
+  closing.abort();
+  await Promise.all(ends);
+  expect(await provider.endpoints()).toEqual([]);
+  await consumer.server?.stop(true);
+});

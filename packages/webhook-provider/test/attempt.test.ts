@@ -1,0 +1,206 @@
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
+import { attempt, type AttemptOptions } from "../src/attempt.ts";
+import { cert, key } from "./certificate.ts";
+import { Receiver } from "./receiver.ts";
+
+// Tests wait for events, not for time; a slow machine may take its own.
+setDefaultTimeout(60_000);
+
+const send = (url: string, options: AttemptOptions = {}) =>
+  attempt(new URL(url), { "webhook-id": "1-1" }, '{"a":"é"}', { allowLoopback: true, ...options });
+
+/** A server that speaks in bytes, for answers that no well-behaved one gives. */
+const rawServer = async (serve: (socket: Socket) => void) => {
+  const sockets = new Set<Socket>();
+  const server: Server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    serve(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  const port = typeof address === "object" && address ? address.port : 0;
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    port,
+    sockets,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+};
+
+describe("an attempt", () => {
+  test("sends the body's bytes, and keeps the answer", async () => {
+    await using receiver = new Receiver(() => new Response("thanks", { status: 202 }));
+    const result = await send(`${receiver.url}hook?a=b`);
+    expect(result).toMatchObject({ status: 202, error: null, answer: "thanks", askedMs: 0 });
+    const [received] = receiver.received;
+    expect(received).toMatchObject({ path: "/hook", body: '{"a":"é"}', id: "1-1" });
+    expect(received?.headers.get("content-length")).toBe("10");
+  });
+
+  test("PROVIDER-9: a redirect is an answer, and nobody goes there", async () => {
+    await using canary = new Receiver();
+    for (const status of [301, 302, 303, 307, 308]) {
+      await using receiver = new Receiver(() => Response.redirect(canary.url, status));
+      expect(await send(receiver.url)).toMatchObject({ status, error: null });
+    }
+    expect(canary.received).toEqual([]);
+  });
+
+  test("PROVIDER-10: of an endless answer 16 KiB are read, then the line is cut", async () => {
+    const cut = Promise.withResolvers<void>();
+    await using server = await rawServer((socket) => {
+      socket.once("data", () => {
+        socket.write("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n");
+        const pour = () => {
+          while (socket.writable && socket.write("x".repeat(65_536)));
+        };
+        socket.on("drain", pour);
+        pour();
+      });
+      socket.on("close", () => cut.resolve());
+    });
+    const result = await send(server.url);
+    expect(result).toMatchObject({ status: 200, error: null });
+    expect(result.answer).toBe("x".repeat(16_384));
+    await cut.promise;
+  });
+
+  test("a compressed answer stays compressed: it cannot grow", async () => {
+    const bomb = Bun.gzipSync(new Uint8Array(10_000_000));
+    await using receiver = new Receiver(
+      () => new Response(bomb, { headers: { "content-encoding": "gzip" } }),
+    );
+    const result = await send(receiver.url);
+    expect(result.status).toBe(200);
+    expect(result.answer.length).toBeLessThanOrEqual(16_384);
+  });
+
+  const late = { status: null, error: "There was no whole answer within 50 ms." };
+
+  test("PROVIDER-10: the time is for the whole exchange: an answer that does not begin", async () => {
+    await using server = await rawServer(() => {});
+    expect(await send(server.url, { timeoutMs: 50 })).toMatchObject(late);
+  });
+
+  test("… one that drips, and never ends", async () => {
+    await using server = await rawServer((socket) => {
+      socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+      const drip = setInterval(() => socket.write("1\r\nx\r\n"), 5);
+      socket.on("close", () => clearInterval(drip));
+    });
+    expect(await send(server.url, { timeoutMs: 50 })).toMatchObject(late);
+  });
+
+  test("… headers that drip, too", async () => {
+    await using server = await rawServer((socket) => {
+      socket.write("HTTP/1.1 200 OK\r\n");
+      const drip = setInterval(() => socket.write("X-A: b\r\n"), 5);
+      socket.on("close", () => clearInterval(drip));
+    });
+    expect(await send(server.url, { timeoutMs: 50 })).toMatchObject(late);
+  });
+
+  test("… a name that does not resolve in time", async () => {
+    const resolve = () => new Promise<string[]>(() => {});
+    const result = await send("http://slow.example/", { timeoutMs: 50, resolve });
+    expect(result).toMatchObject(late);
+  });
+
+  test("a reset and an answer that breaks off are failures, with their reason", async () => {
+    await using reset = await rawServer((socket) => socket.resetAndDestroy());
+    await using short = await rawServer((socket) =>
+      socket.end("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"),
+    );
+    for (const { url } of [reset, short]) {
+      const result = await send(url);
+      expect(result.status).toBeNull();
+      expect(result.error).toBeString();
+    }
+  });
+
+  test("a kept connection that the receiver has closed meanwhile is not counted as a failure", async () => {
+    let served = 0;
+    await using server = await rawServer((socket) => {
+      let answered = 0;
+      socket.on("data", () => {
+        // The second request on a connection finds it closed, as one that was idle for too long.
+        if (answered++ > 0) {
+          socket.resetAndDestroy();
+          return;
+        }
+        served++;
+        socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+      });
+    });
+    for (let i = 0; i < 4; i++) expect(await send(server.url)).toMatchObject({ status: 200 });
+    expect(served).toBe(4);
+  });
+
+  test("PROVIDER-11: Retry-After is read in both its forms", async () => {
+    const asking = (value: string) =>
+      new Receiver(() => new Response(null, { status: 429, headers: { "retry-after": value } }));
+    await using seconds = asking("7");
+    expect((await send(seconds.url)).askedMs).toBe(7_000);
+    await using date = asking(new Date(Date.now() + 60_000).toUTCString());
+    const { askedMs } = await send(date.url);
+    expect(askedMs).toBeGreaterThan(50_000);
+    expect(askedMs).toBeLessThanOrEqual(60_000);
+    await using nonsense = asking("soon");
+    expect((await send(nonsense.url)).askedMs).toBe(0);
+  });
+});
+
+describe("PROVIDER-17: the connection goes to the address that was judged", () => {
+  test("the name is resolved once, by the guard, and stays in the Host header", async () => {
+    await using receiver = new Receiver();
+    const { port } = new URL(receiver.url);
+    const asked: string[] = [];
+    const resolve = async (name: string) => {
+      asked.push(name);
+      return ["127.0.0.1"];
+    };
+    expect(await send(`http://hook.example:${port}/`, { resolve })).toMatchObject({ status: 200 });
+    expect(asked).toEqual(["hook.example"]);
+    expect(receiver.received[0]?.headers.get("host")).toBe(`hook.example:${port}`);
+  });
+
+  test("a name that leads elsewhere now is judged anew; a kept connection does not help it", async () => {
+    await using canary = new Receiver();
+    const { port } = new URL(canary.url);
+    const url = `http://rebound.example:${port}/`;
+    expect(await send(url, { resolve: async () => ["127.0.0.1"] })).toMatchObject({ status: 200 });
+    for (const address of ["10.0.0.1", "169.254.169.254"])
+      expect(await send(url, { resolve: async () => [address] })).toMatchObject({
+        status: null,
+        error: "url: must lead to a public address, not into a private network.",
+      });
+    const strict = { allowLoopback: false, resolve: async () => ["127.0.0.1"] };
+    expect(await send(url, strict)).toMatchObject({ status: null });
+    expect(canary.received).toHaveLength(1);
+  });
+
+  test("over TLS it is the name that is asked for, and that the certificate must prove", async () => {
+    const names: string[] = [];
+    const SNICallback = (name: string, done: (error: null) => void) => {
+      names.push(name);
+      done(null);
+    };
+    const server = createTlsServer({ key, cert, SNICallback });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    const port = typeof address === "object" && address ? address.port : 0;
+    const result = await send(`https://hook.example:${port}/`, {
+      resolve: async () => ["127.0.0.1"],
+    });
+    expect(names).toEqual(["hook.example"]);
+    expect(result.status).toBeNull();
+    expect(result.error).toMatch(/certificate/);
+    server.close();
+  });
+});
