@@ -3,6 +3,7 @@ import type { Note } from "@tidings/shared/client";
 import { Feed } from "@tidings/shared/server";
 import { server as providerServer } from "@tidings/webhook-provider/server";
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { encodeBody, encodeHeaders } from "../../webhook-provider/src/wire.ts";
 import { subscribe, type Options } from "../src/client.ts";
 import { server as consumerServer } from "../src/server.ts";
 
@@ -211,6 +212,32 @@ describe("the pair", () => {
     const event = await provider.publish("a.b", 1);
     await follower.until(() => follower.events.length >= 1);
     expect(follower.events).toEqual([event]);
+  });
+
+  test("a delivery that overtakes the answer with its secret is verified all the same", async () => {
+    const event = { id: "1-1", type: "a.b", time: "2026-01-02T03:04:05.678Z", data: 1 };
+    const secret = `whsec_${Buffer.alloc(32).toString("base64")}`;
+    const deliveries: Promise<Response>[] = [];
+    using provider = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      async fetch(request) {
+        if (request.method !== "POST") return new Response(null, { status: 204 });
+        const { url } = JSON.parse(await request.text());
+        const body = encodeBody(event);
+        const headers = encodeHeaders(event.id, body, [secret]);
+        deliveries.push(fetch(url, { method: "POST", headers, body }));
+        // After so many answers from there, a receiver that does not wait has given its own.
+        for (let i = 0; i < 20; i++) await fetch(new URL("/health", url));
+        const answer = { id: "ep_1", secret, cursor: "1-0", disabled: null };
+        return Response.json(answer, { status: 201 });
+      },
+    });
+    for await (const arrived of subscribe(provider.url)) {
+      expect(arrived).toEqual(event);
+      break;
+    }
+    expect((await Promise.all(deliveries)).map(({ status }) => status)).toEqual([200]);
   });
 
   test("CLIENT-4: a refusal for good is thrown", async () => {

@@ -244,6 +244,26 @@ describe("endpoints", () => {
     hang.resolve(new Response());
   });
 
+  for (const status of [429, 502, 504])
+    test(`PROVIDER-9: ${status} brings it down to one attempt at a time, until a 2xx`, async () => {
+      const release = Promise.withResolvers<void>();
+      await using receiver = new Receiver(async (_, nth) => {
+        if (nth === 1) return new Response(null, { status });
+        await release.promise;
+        return new Response();
+      });
+      await using provider = startProvider({ scheduleScale: 1, concurrency: 4 });
+      const { id } = await provider.register({ url: receiver.url });
+      await provider.publish("a.b", 1);
+      await provider.deliveries(id, ([one]) => one?.attempts.length === 1);
+      for (let n = 2; n <= 6; n++) await provider.publish("a.b", n);
+      await receiver.reached(2);
+      for (let i = 0; i < 10; i++) await provider.ask("GET", "/endpoints");
+      expect(receiver.received).toHaveLength(2);
+      release.resolve();
+      await receiver.reached(6);
+    });
+
   for (const [method, path, body, status, detail] of [
     ["POST", "/endpoints", { url: "http://10.0.0.1/" }, 422, "url: must lead to a public address"],
     ["POST", "/endpoints", { url: 1 }, 422, "url: must be a string."],
