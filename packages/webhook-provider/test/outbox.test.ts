@@ -103,7 +103,8 @@ describe("a claim", () => {
     const next = await outbox.claim("ep_a", 10, 1_000, NOW);
     expect(next?.due.map(({ id }) => id)).toEqual(["1-2"]);
     expect(next?.nextAt).toBe(NOW + 5_000);
-    expect(await claimed(outbox, "ep_a", 10, NOW + 5_000)).toMatchObject([{ failed: 1 }, {}]);
+    const both = await claimed(outbox, "ep_a", 10, NOW + 5_000);
+    expect(both.map(({ failed }) => failed).sort()).toEqual([0, 1]);
     await outbox.close();
   });
 
