@@ -14,6 +14,8 @@ export interface Options extends SubscribeOptions {
 
 // What has arrived and was not taken yet. More is refused, and comes again.
 const MAX_HELD = 1_000;
+// The longest pause between two questions to the provider.
+const MAX_CHECK_MS = 5_000;
 
 /**
  * Follows a provider: starts a receiver on a free port, has the provider call it, and yields each
@@ -59,8 +61,10 @@ export async function* subscribe(
       let failure: unknown;
       try {
         onNote?.({ kind: "request" });
+
         // 2. authorize: our token there, its signature here: the answer brings the secret.
         const known = await registration.check(line.signal);
+
         // 3. resume: a provider that knows us has kept our place. One that does not is told it.
         const place = known
           ? known.cursor
@@ -68,15 +72,7 @@ export async function* subscribe(
         cursor ??= place ?? undefined;
         backOff.opened();
 
-        // 6. detect silence: a provider that has died is as quiet as one without news. So we ask
-        // it, often enough, whether it still knows us.
-        const check = async () => {
-          const known = await registration.check(line.signal);
-          if (!known) throw new Error("The provider does not know the endpoint any more.");
-          // Nothing waits there and nothing here: what the filter left out lies behind us.
-          if (known.cursor !== null && held.length === 0) cursor = known.cursor;
-        };
-        watch = setInterval(() => check().catch(line.abort), Math.min(silenceMs / 3, 5_000));
+        watch = setInterval(check, Math.min(silenceMs / 3, MAX_CHECK_MS));
 
         // 4. receive: what the receiver has verified, and answered with a 2xx.
         line.signal.addEventListener("abort", () => wake());
@@ -94,6 +90,20 @@ export async function* subscribe(
         clearInterval(watch);
         line.abort();
       }
+
+      // 6. detect silence: a provider that has died is as quiet as one without news. So we ask it,
+      // often enough, whether it still knows us.
+      async function check() {
+        try {
+          const known = await registration.check(line.signal);
+          if (!known) throw new Error("The provider does not know the endpoint any more.");
+          // Nothing waits there and nothing here: what the filter left out lies behind us.
+          if (known.cursor !== null && held.length === 0) cursor = known.cursor;
+        } catch (error) {
+          line.abort(error);
+        }
+      }
+
       // 7. reconnect: after a pause with full jitter. Single deliveries are none of our concern:
       // the provider repeats them until we answer.
       await backOff.wait(failure);
