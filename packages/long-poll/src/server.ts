@@ -17,22 +17,24 @@ export interface Options extends ServerOptions {
 }
 
 export const server = ({ holdMs = 25_000, ...options }: Options) => {
-  const { app, feed, subscribers, stats, accept, authorize, addressOf, closing } = contract(
+  const { app, feed, subscribers, stats, accept, reply, addressOf, closing } = contract(
     "long-poll",
     options,
+    {
+      serve: { idleTimeout: Math.min(255, Math.ceil(holdMs / 1000) + 10) },
+    },
   );
 
-  return app.get("/events", async ({ request, server }) => {
+  return app.get("/events", ({ request, query }) => {
     // 1. accept
     accept(request);
     if (closing()) throw unavailable();
 
-    // 2. authorize
-    await authorize(request);
+    // 2. authorize: the contract has done it, by header or ticket.
 
     // 3. resume: the cursor is all the memory there is. An event between two polls is not lost,
     // because nobody relies on having been there when it happened.
-    const { after, types, query } = readQuery(request);
+    const { after, types } = readQuery(query);
     const wishMs = readPrefer(request.headers.get("prefer"));
     const waitMs = Math.min(wishMs ?? Infinity, holdMs) * (1 - Math.random() / 5);
     const held = Promise.withResolvers<Response>();
@@ -48,50 +50,49 @@ export const server = ({ holdMs = 25_000, ...options }: Options) => {
     }
 
     // 5. deliver: a burst is one answer, encoded once for all who stand at the same place.
-    const reply = (batch?: Batch) => {
+    const respond = (batch?: Batch) => {
       const page = batch?.as(encodePage) ?? encodePage({ json: [], cursor: reader.cursor });
       stats.delivered += batch?.events.length ?? 0;
       stats.bytesOut += page.length;
       leave();
-      return new Response(page, { headers: wishMs === undefined ? headers : applied(wishMs) });
+      return reply(request, page, wishMs === undefined ? headers : applied(wishMs));
     };
     function answer() {
       const batch = reader.read();
-      if (batch) held.resolve(reply(batch));
+      if (batch) held.resolve(respond(batch));
     }
 
     // 6. heartbeat: the answer without events, when the time is up [RFC 6202, section 5.5].
     const timer = wait ? setTimeout(end, waitMs) : undefined;
-    server?.timeout(request, Math.min(255, Math.ceil(holdMs / 1000) + 10));
 
     // 7. slow reader: none. An answer is one page, and the rest stays in the feed.
 
     // 8. close: one way out, for an answer, for a client that leaves and for a closing server.
     function leave() {
       clearTimeout(timer);
-      request.signal.removeEventListener("abort", end);
       reader.close();
       subscribers.leave(end);
     }
     function end() {
-      held.resolve(reply());
+      held.resolve(respond());
     }
-    if (!wait) return reply(ready);
+    if (!wait) return respond(ready);
     request.signal.addEventListener("abort", end);
     return held.promise;
   });
 };
 
-const headers = {
+const headers = new Headers({
   "content-type": "application/json",
   "cache-control": "no-store",
   vary: "Prefer, Origin",
-};
-
-const applied = (wishMs: number) => ({
-  ...headers,
-  "preference-applied": `wait=${wishMs / 1000}`,
 });
+
+const applied = (wishMs: number): Headers => {
+  const all = new Headers(headers);
+  all.set("preference-applied", `wait=${wishMs / 1000}`);
+  return all;
+};
 
 /** `Prefer: wait=N` in milliseconds: the first one counts, what is no number does not [RFC 7240]. */
 const readPrefer = (header: string | null): number | undefined => {

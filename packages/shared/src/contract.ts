@@ -36,6 +36,14 @@ export interface Delivered {
   bytesOut: number;
 }
 
+/** What a technique tells the contract beside what its caller said. */
+export interface ContractOptions {
+  /** How a publish reaches the feed. Default: directly. */
+  publish?: Publish;
+  /** Paths that begin so judge for themselves who may come in, such as by a signature. */
+  selfAuthorized?: string;
+}
+
 const RETRY = { "retry-after": "1" };
 
 /** The refusal of a server that is full or about to end. */
@@ -74,7 +82,7 @@ export const checkPublish = (body: Json): { type: string; data: Json } => {
  */
 export const contract = (
   technique: string,
-  options: ServerOptions & { publish?: Publish },
+  options: ServerOptions & ContractOptions,
   config: ElysiaConfig<""> = {},
 ) => {
   const { feed, signal, authorize: rule, allowOrigins, maxBodyBytes = 65_536 } = options;
@@ -82,7 +90,6 @@ export const contract = (
   const subscribers = new Subscribers(options);
   const stats: Delivered = { delivered: 0, dropped: 0, bytesOut: 0 };
   const tickets = new Tickets();
-  const authorize = gate(rule, tickets);
   const allows = originPolicy(allowOrigins);
   const born = performance.now();
   let published = 0;
@@ -103,58 +110,82 @@ export const contract = (
     return { event, fresh: true };
   };
 
-  const app = new Elysia(config)
-    .onRequest(({ request }) => {
-      if (request.method !== "OPTIONS" || !request.headers.has("origin")) return;
-      return allows(request) ? preflight(request) : refusedOrigin().toResponse();
+  /** Turns away requests of pages that are not on the allow-list. */
+  const accept = (request: Request): void => {
+    if (!allows(request)) throw refusedOrigin();
+  };
+
+  /** An answer; for a page of another origin with the headers that let it read it. */
+  const reply = (
+    request: Request,
+    body: Bun.BodyInit | null,
+    headers: Headers | Record<string, string>,
+    status = 200,
+  ): Response => {
+    if (!request.headers.has("origin") || !allows(request))
+      return new Response(body, { status, headers });
+    return new Response(body, { status, headers: withCors(request, headers) });
+  };
+  const replyJson = (request: Request, value: unknown, status?: number) =>
+    reply(request, JSON.stringify(value), JSON_HEADERS, status);
+
+  const app = new Elysia(config);
+
+  // A hook on every route has its price, even one that has nothing to say; so there is none
+  // without a rule, and none for origins, which each answer speaks of itself (`reply`).
+  if (rule) {
+    const authorize = gate(rule, tickets);
+    app.onBeforeHandle(async ({ request, path }) => {
+      if (path === "/health" || request.method === "OPTIONS") return;
+      if (options.selfAuthorized && path.startsWith(options.selfAuthorized)) return;
+      accept(request);
+      await authorize(request);
+    });
+  }
+
+  app
+    .onError(({ code, error, request }) => {
+      const { body, status, headers } = asProblem(
+        code === "NOT_FOUND" ? notFound(request, app.routes) : error,
+      ).toResponse();
+      return reply(request, body, headers, status);
     })
-    .onAfterHandle({ as: "global" }, ({ request, response }) => {
-      if (request.headers.has("origin") && response instanceof Response)
-        share(request, response, allows);
-    })
-    .onError({ as: "global" }, ({ code, error, request }) => {
-      const problem = code === "NOT_FOUND" ? notFound(request, app.routes) : asProblem(error);
-      return share(request, problem.toResponse(), allows);
+    .options("/*", ({ request }) => {
+      if (!request.headers.has("origin")) throw notFound(request, app.routes);
+      accept(request);
+      return preflight(request);
     })
     .post("/events", async ({ request }) => {
-      await authorize(request);
-      if (!allows(request)) throw refusedOrigin();
+      accept(request);
       if (signal?.aborted) throw unavailable();
       const key = request.headers.get("idempotency-key") ?? undefined;
       const { event, fresh } = await publish(await readJson(request, maxBodyBytes), key);
-      return Response.json(event, { status: fresh ? 201 : 200 });
+      return replyJson(request, event, fresh ? 201 : 200);
     })
-    .post("/tickets", async ({ request }) => {
-      await authorize(request);
-      return Response.json(tickets.issue(), {
-        status: 201,
-        headers: { "cache-control": "no-store" },
-      });
+    .post("/tickets", ({ request }) => {
+      accept(request);
+      return replyJson(request, tickets.issue(), 201);
     })
-    .get("/status", async ({ request }) => {
-      await authorize(request);
+    .get("/status", ({ request }) => {
       const { oldest, newest, events, bytes } = feed.window;
       const cpu = process.cpuUsage();
-      return Response.json(
-        {
-          technique,
-          epoch: feed.epoch,
-          oldest,
-          newest,
-          window: { events, bytes },
-          subscribers: subscribers.size,
-          published,
-          ...stats,
-          rssBytes: process.memoryUsage.rss(),
-          cpuMs: (cpu.user + cpu.system) / 1000,
-          uptimeMs: performance.now() - born,
-        },
-        { headers: { "cache-control": "no-store" } },
-      );
+      return replyJson(request, {
+        technique,
+        epoch: feed.epoch,
+        oldest,
+        newest,
+        window: { events, bytes },
+        subscribers: subscribers.size,
+        published,
+        ...stats,
+        rssBytes: process.memoryUsage.rss(),
+        cpuMs: (cpu.user + cpu.system) / 1000,
+        uptimeMs: performance.now() - born,
+      });
     })
-    .get("/health", () => {
+    .get("/health", ({ request }) => {
       if (signal?.aborted) throw unavailable();
-      return Response.json({ ok: true }, { headers: { "cache-control": "no-store" } });
+      return replyJson(request, { ok: true });
     });
 
   return {
@@ -163,28 +194,37 @@ export const contract = (
     subscribers,
     stats,
     publish,
-    authorize,
+    accept,
+    reply,
+    /** The same with JSON, never cached. */
+    replyJson,
+    /** Who is at the other end. Where addresses are not limited, nobody is looked up. */
+    addressOf: (request: Request): string =>
+      options.maxSubscribersPerAddress === undefined
+        ? ""
+        : (app.server?.requestIP(request)?.address ?? ""),
     /** Whether the server is about to end. */
     closing: () => signal?.aborted ?? false,
-    /** Turns away requests of pages that are not on the allow-list. */
-    accept(request: Request): void {
-      if (!allows(request)) throw refusedOrigin();
-    },
-    /** Who is at the other end, for the limit of subscribers per address. */
-    addressOf: (request: Request) => app.server?.requestIP(request)?.address ?? "",
   };
 };
+
+/** What the contract lends to a technique. */
+export type Contract = ReturnType<typeof contract>;
+
+const JSON_HEADERS = new Headers({
+  "content-type": "application/json",
+  "cache-control": "no-store",
+});
 
 /** The refusal of a page that is not on the allow-list. */
 const refusedOrigin = () =>
   new Problem(403, "origin: this page's origin is not on the server's allow-list.");
 
-const share = (request: Request, response: Response, allows: (request: Request) => boolean) => {
-  if (!request.headers.has("origin") || !allows(request)) return response;
-  for (const [name, value] of Object.entries(corsHeaders(request)))
-    response.headers.set(name, value);
-  if (!response.headers.get("vary")?.includes("Origin")) response.headers.append("vary", "Origin");
-  return response;
+const withCors = (request: Request, headers: Headers | Record<string, string>): Headers => {
+  const all = new Headers(headers);
+  for (const [name, value] of Object.entries(corsHeaders(request))) all.set(name, value);
+  if (!all.get("vary")?.includes("Origin")) all.append("vary", "Origin");
+  return all;
 };
 
 // Elysia answers a wrong method with 404; RFC 9110, section 15.5.6, asks for 405 with `Allow`.

@@ -4,6 +4,7 @@ export {
   checkPublish,
   contract,
   unavailable,
+  type Contract,
   type Publish,
   type ServerOptions,
 } from "./contract.ts";

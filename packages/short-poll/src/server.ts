@@ -13,18 +13,17 @@ export interface Options extends ServerOptions {
 }
 
 export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
-  const { app, feed, stats, accept, authorize, closing } = contract("short-poll", options);
+  const { app, feed, stats, accept, reply, closing } = contract("short-poll", options);
 
-  return app.get("/events", async ({ request }) => {
+  return app.get("/events", ({ request, query }) => {
     // 1. accept: nothing is held, so nobody is counted; a closing server says when to come back.
     accept(request);
     if (closing()) throw unavailable();
 
-    // 2. authorize
-    await authorize(request);
+    // 2. authorize: the contract has done it, by header or ticket.
 
     // 3. resume: the client says what it has; the server keeps nothing between two polls.
-    const { after, types, query } = readQuery(request);
+    const { after, types } = readQuery(query);
     const reader = feed.reader({ after, types, limit: readLimit(query) });
 
     // 4. hand over: nothing goes live. What is published after this read waits for the next poll.
@@ -42,11 +41,11 @@ export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
       "content-type": "application/json",
     };
     if (matches(request.headers.get("if-none-match"), etag))
-      return new Response(null, { status: 304, headers });
+      return reply(request, null, headers, 304);
     const page = batch?.as(encodePage) ?? encodePage({ json: [], cursor: reader.cursor });
     stats.delivered += batch?.events.length ?? 0;
     stats.bytesOut += page.length;
-    return new Response(page, { headers });
+    return reply(request, page, headers);
 
     // 6. heartbeat: none. Every answer is one.
 

@@ -18,28 +18,28 @@ const utf8 = new TextEncoder();
 const unnamed = (batch: Batch) => utf8.encode(batch.events.map((e) => encodeEvent(e)).join(""));
 const named = (batch: Batch) => utf8.encode(batch.events.map((e) => encodeEvent(e, true)).join(""));
 
-const headers = {
+const headers = new Headers({
   "content-type": "text/event-stream",
   "cache-control": "no-cache, no-transform",
   // Without this, nginx keeps everything back until its buffer is full, headers included.
   "x-accel-buffering": "no",
-};
+});
 
 export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Options) => {
-  const { app, feed, subscribers, stats, accept, authorize, addressOf } = contract("sse", options);
+  const { app, feed, subscribers, stats, accept, reply, addressOf } = contract("sse", options);
   const startHeart = createHeartbeat(heartbeatMs);
 
-  return app.get("/events", async ({ request, server }) => {
+  return app.get("/events", ({ request, query, server }) => {
     // 1. accept: a HEAD asks for the headers and starts no stream.
     accept(request);
-    if (request.method === "HEAD") return new Response(null, { headers });
+    if (request.method === "HEAD") return reply(request, null, headers);
 
-    // 2. authorize: by header, or by the ticket that an EventSource can carry in its URL.
-    await authorize(request);
+    // 2. authorize: the contract has done it, by header, or by the ticket that an EventSource can
+    // carry in its URL.
 
     // 3. resume: a returning EventSource names its cursor in a header. Its URL is still the one
     // that it was born with, so the header wins over `?after=`.
-    const { after, types, query } = readQuery(request);
+    const { after, types } = readQuery(query);
     const cursor = request.headers.get("last-event-id") ?? after;
     const reader = feed.reader({ after: cursor, types, wake: deliver });
 
@@ -53,7 +53,7 @@ export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Op
       // A full or closing server says the same and ends: any status but 200 would be the end of
       // an EventSource [HTML, section 9.2.3].
       reader.close();
-      return new Response(opening, { headers });
+      return reply(request, opening, headers);
     }
     let out: ReadableStreamDefaultController<Uint8Array>;
     const start = (controller: typeof out) => (out = controller).enqueue(utf8.encode(opening));
@@ -61,7 +61,7 @@ export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Op
 
     // 5. deliver: one write for all that a turn of the event loop published, encoded once for
     // all subscribers that stand at the same place.
-    const encodeBatch = query.has("named") ? named : unnamed;
+    const encodeBatch = "named" in query ? named : unnamed;
     function deliver() {
       while (hasRoom()) {
         const batch = reader.read();
@@ -111,6 +111,6 @@ export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Op
       leave();
       out.close();
     }
-    return new Response(stream, { headers });
+    return reply(request, stream, headers);
   });
 };

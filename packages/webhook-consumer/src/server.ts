@@ -39,7 +39,10 @@ const CHECK_MS = 5_000;
 export const server = (options: Options) => {
   const { secrets = {}, onEvent, answerMs = 10_000, maxBodyBytes = 65_536 } = options;
   const { provider, providerToken, publicUrl, signal, waitUntil } = options;
-  const { app, feed, stats, accept, authorize } = contract("webhook-consumer", options);
+  const { app, feed, stats, accept, reply, replyJson } = contract("webhook-consumer", {
+    ...options,
+    selfAuthorized: "/webhooks/",
+  });
   const inbox = new Inbox(options);
   const registration =
     provider === undefined ? undefined : new Registration(provider, providerToken);
@@ -72,7 +75,7 @@ export const server = (options: Options) => {
     // 7. slow reader: that is us, now. A provider does not wait for long, so it is told to come
     // back for the outcome; the work goes on meanwhile, and is not done again.
     const fresh = await inTime(outcome);
-    return Response.json({ id: event.id, duplicate: !fresh });
+    return replyJson(request, { id: event.id, duplicate: !fresh });
   };
 
   const secretsOf = async (sender: Sender): Promise<readonly string[]> => {
@@ -122,15 +125,15 @@ export const server = (options: Options) => {
     app.post(`/webhooks/${sender}`, ({ request }) => receive(request, sender, senders[sender]));
 
   // What arrived, as a plain poll answers it.
-  return app.get("/events", async ({ request }) => {
+  return app.get("/events", ({ request, query }) => {
     accept(request);
-    await authorize(request);
-    const { after, types, query } = readQuery(request);
+    const { after, types } = readQuery(query);
     const reader = feed.reader({ after, types, limit: readLimit(query) });
     const batch = reader.read();
     const page = batch?.as(encodePage) ?? encodePage({ json: [], cursor: reader.cursor });
-    return new Response(page, {
-      headers: { "content-type": "application/json", "cache-control": "private, no-cache" },
+    return reply(request, page, {
+      "content-type": "application/json",
+      "cache-control": "private, no-cache",
     });
   });
 };

@@ -1,6 +1,6 @@
 import { Elysia } from "elysia";
 import { isEventType, Problem, type Json } from "@tidings/shared";
-import { readJson, type Feed } from "@tidings/shared/server";
+import { readJson, type Contract, type Feed } from "@tidings/shared/server";
 import { judge, readUrl, type GuardOptions } from "./address.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Endpoint, Outbox } from "./outbox.ts";
@@ -26,7 +26,9 @@ interface Parts {
   readonly outbox: Outbox;
   readonly feed: Feed;
   readonly options: EndpointsOptions;
-  readonly admit: (request: Request) => Promise<void>;
+  readonly accept: Contract["accept"];
+  readonly reply: Contract["reply"];
+  readonly replyJson: Contract["replyJson"];
   readonly register: (
     request: Request,
     type?: string,
@@ -91,9 +93,6 @@ const show = ({ id, url, types, ordered, disabled, createdAt }: Endpoint) => ({
   createdAt: new Date(createdAt).toISOString(),
 });
 
-const noStore = { headers: { "cache-control": "no-store" } };
-const empty = () => new Response(null, { status: 204 });
-
 const unknownEndpoint = () => new Problem(404, "id: there is no such endpoint.");
 
 const must = (found: boolean): void => {
@@ -102,7 +101,7 @@ const must = (found: boolean): void => {
 
 /** The API that endpoints are managed with, and the plain form of it that guides teach. */
 export const endpoints = (parts: Parts) => {
-  const { outbox, feed, options, admit, register, send, wake, close } = parts;
+  const { outbox, feed, options, accept, reply, replyJson, register, send, wake, close } = parts;
   const { rotationMs = 86_400_000, maxBodyBytes = 65_536 } = options;
 
   const find = async (id: string) => {
@@ -123,28 +122,28 @@ export const endpoints = (parts: Parts) => {
   const created = async (request: Request, type?: string) => {
     const { endpoint, cursor } = await register(request, type);
     const [secret] = endpoint.secrets;
-    return Response.json({ ...show(endpoint), secret, cursor }, { status: 201, ...noStore });
+    return replyJson(request, { ...show(endpoint), secret, cursor }, 201);
   };
 
   return (
     new Elysia({ name: "endpoints" })
       .post("/endpoints", ({ request }) => created(request))
       .get("/endpoints", async ({ request }) => {
-        await admit(request);
-        return Response.json({ endpoints: (await outbox.endpoints()).map(show) }, noStore);
+        accept(request);
+        return replyJson(request, { endpoints: (await outbox.endpoints()).map(show) });
       })
       .get("/endpoints/:id", async ({ request, params }) => {
-        await admit(request);
+        accept(request);
         // The outbox answers after all that was published before: when nothing waits, everything
         // up to this place was delivered or was not wanted.
         const { cursor } = feed;
         const endpoint = await find(params.id);
         const { waiting } = endpoint;
         const place = waiting === 0 ? cursor : null;
-        return Response.json({ ...show(endpoint), waiting, cursor: place }, noStore);
+        return replyJson(request, { ...show(endpoint), waiting, cursor: place });
       })
       .patch("/endpoints/:id", async ({ request, params }) => {
-        await admit(request);
+        accept(request);
         const body = fields(await readJson(request, maxBodyBytes), ["url", "types", "ordered"]);
         const url = body.url === undefined ? undefined : readUrl(readText("url", body.url));
         if (url) await judge(url, options);
@@ -155,44 +154,41 @@ export const endpoints = (parts: Parts) => {
         };
         must(await outbox.change(params.id, change));
         wake(params.id);
-        return Response.json(show(await find(params.id)), noStore);
+        return replyJson(request, show(await find(params.id)));
       })
       .delete("/endpoints/:id", async ({ request, params }) => {
-        await admit(request);
+        accept(request);
         await remove(params.id);
-        return empty();
+        return reply(request, null, {}, 204);
       })
       .post("/endpoints/:id/rotate", async ({ request, params }) => {
-        await admit(request);
+        accept(request);
         const secret = newSecret();
         const formerUntil = Date.now() + rotationMs;
         must(await outbox.rotate(params.id, secret, formerUntil));
         const until = new Date(formerUntil).toISOString();
-        return Response.json({ id: params.id, secret, formerSecretSignsUntil: until }, noStore);
+        return replyJson(request, { id: params.id, secret, formerSecretSignsUntil: until });
       })
       .post("/endpoints/:id/enable", async ({ request, params }) => {
-        await admit(request);
+        accept(request);
         must(await outbox.disable(params.id, null));
         wake(params.id);
-        return Response.json(show(await find(params.id)), noStore);
+        return replyJson(request, show(await find(params.id)));
       })
       .post("/endpoints/:id/disable", async ({ request, params }) => {
-        await admit(request);
+        accept(request);
         must(await outbox.disable(params.id, "request"));
-        return Response.json(show(await find(params.id)), noStore);
+        return replyJson(request, show(await find(params.id)));
       })
       // Sends at once, and answers with how it went.
       .post("/endpoints/:id/test", async ({ request, params }) => {
-        await admit(request);
+        accept(request);
         const { at, ms, status, error, answer } = await ping(await find(params.id), "test");
-        return Response.json(
-          { at: new Date(at).toISOString(), ms, status, error, answer },
-          noStore,
-        );
+        return replyJson(request, { at: new Date(at).toISOString(), ms, status, error, answer });
       })
       // One event, whatever became of it, or all that the feed holds after a cursor.
       .post("/endpoints/:id/replay", async ({ request, params }) => {
-        await admit(request);
+        accept(request);
         const { id, after } = fields(await readJson(request, maxBodyBytes), ["id", "after"]);
         if ((id === undefined) === (after === undefined))
           throw new Problem(422, "body: needs either id or after.");
@@ -204,18 +200,18 @@ export const endpoints = (parts: Parts) => {
             "id: there is no such endpoint, or the event is not kept any more.",
           );
         wake(params.id);
-        return empty();
+        return reply(request, null, {}, 204);
       })
       .get("/endpoints/:id/deliveries", async ({ request, params }) => {
-        await admit(request);
+        accept(request);
         await find(params.id);
-        return Response.json({ deliveries: await outbox.deliveries(params.id) }, noStore);
+        return replyJson(request, { deliveries: await outbox.deliveries(params.id) });
       })
 
       // The plain form: the path is the type, the body is the address.
       .post("/:a/:b", async ({ request, params: { a, b } }) => created(request, plainType(a, b)))
       .delete("/:a/:b", async ({ request, params: { a, b } }) => {
-        await admit(request);
+        accept(request);
         const type = plainType(a, b);
         const { url } = readRegistration(await readJson(request, maxBodyBytes), type);
         const mine = (await outbox.endpoints()).filter(
@@ -223,17 +219,17 @@ export const endpoints = (parts: Parts) => {
         );
         if (mine.length === 0) throw new Problem(404, `url: is not subscribed to ${type}.`);
         for (const { id } of mine) await remove(id);
-        return empty();
+        return reply(request, null, {}, 204);
       })
       .all("/:a/:b", ({ params: { a, b } }) => {
         plainType(a, b);
         throw wrongMethod("DELETE, POST");
       })
       .get("/ping", async ({ request }) => {
-        await admit(request);
+        accept(request);
         const called = (await outbox.endpoints()).filter(({ disabled }) => !disabled);
         for (const endpoint of called) void ping(endpoint, "ping");
-        return Response.json({ called: called.length }, { status: 202, ...noStore });
+        return replyJson(request, { called: called.length }, 202);
       })
   );
 };

@@ -58,21 +58,20 @@ export const server = (options: Options) => {
     for (const id of await outbox.add(event)) wake(id);
     return event;
   };
-  const { app, feed, subscribers, stats, accept, authorize, addressOf } = contract(
+  const { app, feed, subscribers, stats, accept, reply, replyJson, addressOf } = contract(
     "webhook-provider",
-    { ...options, publish },
+    {
+      ...options,
+      publish,
+    },
   );
 
-  const admit = async (request: Request) => {
-    // 1. accept: no page of another host may register or change an endpoint.
-    accept(request);
+  // 1. accept: no page of another host may register or change an endpoint.
 
-    // 2. authorize: whoever may read the feed may have it sent.
-    await authorize(request);
-  };
+  // 2. authorize: whoever may read the feed may have it sent; the contract has asked.
 
   const register = async (request: Request, type?: string) => {
-    await admit(request);
+    accept(request);
     // The address is judged now, so that a mistake shows at once, and again before each attempt,
     // because a name may lead somewhere else tomorrow.
     const wish = readRegistration(await readJson(request, maxBodyBytes), type);
@@ -224,5 +223,7 @@ export const server = (options: Options) => {
         { allow: "POST" },
       );
     })
-    .use(endpoints({ outbox, feed, options, admit, register, send, wake, close }));
+    .use(
+      endpoints({ outbox, feed, options, accept, reply, replyJson, register, send, wake, close }),
+    );
 };

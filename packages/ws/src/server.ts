@@ -25,11 +25,9 @@ export const server = ({ heartbeatMs = 15_000, ...options }: Options) => {
     // Bun pings a silent client in time, and cuts it when no pong comes.
     idleTimeout: Math.min(960, 8 + Math.ceil(heartbeatMs / 1000)),
   };
-  const { app, feed, subscribers, stats, publish, accept, authorize, addressOf } = contract(
-    "ws",
-    options,
-    { websocket },
-  );
+  const { app, feed, subscribers, stats, publish, accept, addressOf } = contract("ws", options, {
+    websocket,
+  });
   const topics = createTopics({
     feed,
     heartbeatMs,
@@ -42,15 +40,15 @@ export const server = ({ heartbeatMs = 15_000, ...options }: Options) => {
 
   // A plain GET that upgrades by hand: Elysia's `.ws()` calls its hooks twice and guesses at what
   // text frames mean. Its dispatcher calls the handlers that it finds in the socket's `data`.
-  return app.get("/events", async ({ request, server }) => {
+  return app.get("/events", ({ request, query, server }) => {
     // 1. accept
     accept(request);
 
-    // 2. authorize: by header, or by the ticket that a browser's WebSocket can carry in its URL.
-    await authorize(request);
+    // 2. authorize: the contract has done it, by header, or by the ticket that a browser's
+    // WebSocket can carry in its URL.
 
     // 3. resume
-    const { after, types } = readQuery(request);
+    const { after, types } = readQuery(query);
     const reader = feed.reader({ after, types });
     let socket: ServerWebSocket<unknown> | undefined;
     let leaveTopic: (() => void) | undefined;

@@ -12,18 +12,17 @@ export interface Options extends ServerOptions {
 }
 
 export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
-  const { app, feed, stats, accept, authorize, closing } = contract("new-technique", options);
+  const { app, feed, stats, accept, reply, closing } = contract("new-technique", options);
 
-  return app.get("/events", async ({ request }) => {
+  return app.get("/events", ({ request, query }) => {
     // 1. accept: nothing is held, so nobody is counted; a closing server says when to come back.
     accept(request);
     if (closing()) throw unavailable();
 
-    // 2. authorize
-    await authorize(request);
+    // 2. authorize: the contract has done it, by header or ticket.
 
     // 3. resume: the client says what it has.
-    const { after, types } = readQuery(request);
+    const { after, types } = readQuery(query);
     const reader = feed.reader({ after, types });
 
     // 4. hand over: nothing goes live. What is published after this read waits for the next one.
@@ -34,12 +33,10 @@ export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
     const page = batch?.as(encodePage) ?? encodePage({ json: [], cursor: reader.cursor });
     stats.delivered += batch?.events.length ?? 0;
     stats.bytesOut += Buffer.byteLength(page);
-    return new Response(page, {
-      headers: {
-        "content-type": "application/json",
-        "cache-control": "no-store",
-        "x-poll-interval": `${pauseMs / 1000}`,
-      },
+    return reply(request, page, {
+      "content-type": "application/json",
+      "cache-control": "no-store",
+      "x-poll-interval": `${pauseMs / 1000}`,
     });
 
     // 6. heartbeat: none. Every answer is one.

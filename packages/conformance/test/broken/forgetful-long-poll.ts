@@ -5,14 +5,13 @@ import { contract, type Feed } from "@tidings/shared/server";
  * Broken on purpose: what happens between two polls is forgotten, for nobody was waiting then.
  */
 export const server = ({ feed }: { feed: Feed }) => {
-  const { app, authorize } = contract("long-poll", { feed });
+  const { app } = contract("long-poll", { feed });
   let waiting: ((answer: Response) => void)[] = [];
   feed.subscribe((event) => {
     const answer = { events: [event], cursor: event.id };
     for (const resolve of waiting.splice(0)) resolve(Response.json(answer));
   });
   return app.get("/events", async ({ request }) => {
-    await authorize(request);
     if (!new URL(request.url).searchParams.has("after"))
       return Response.json({ events: [], cursor: feed.cursor });
     return new Promise<Response>((resolve) => {

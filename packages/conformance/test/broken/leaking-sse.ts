@@ -5,9 +5,9 @@ import { contract, readQuery, type Feed } from "@tidings/shared/server";
  * left, and keeps its seat and its place in the feed.
  */
 export const server = ({ feed }: { feed: Feed }) => {
-  const { app, subscribers, addressOf } = contract("sse", { feed });
-  return app.get("/events", ({ request }) => {
-    const { after, types } = readQuery(request);
+  const { app, subscribers } = contract("sse", { feed });
+  return app.get("/events", ({ query }) => {
+    const { after, types } = readQuery(query);
     const utf8 = new TextEncoder();
     let out: ReadableStreamDefaultController<Uint8Array> | undefined;
     const deliver = () => {
@@ -16,7 +16,7 @@ export const server = ({ feed }: { feed: Feed }) => {
           out?.enqueue(utf8.encode(`id: ${id}\ndata: ${JSON.stringify(event)}\n\n`));
     };
     const reader = feed.reader({ after, types, wake: deliver });
-    subscribers.join(() => out?.close(), addressOf(request));
+    subscribers.join(() => out?.close(), "");
     const stream = new ReadableStream<Uint8Array>({
       start(controller) {
         out = controller;
