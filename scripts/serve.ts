@@ -44,14 +44,15 @@ const port = numberOption("--port", values.port, { min: 0, max: 65_535 });
 const closing = new AbortController();
 const token = process.env.TIDINGS_TOKEN;
 const work: Promise<unknown>[] = [];
-const options: ServerOptions = {
+const options: ServerOptions & { providerToken?: string } = {
   ...technique.serveOptions,
   ...jsonOption("--options", values.options),
   feed: createFeed(jsonOption<FeedOptions>("--feed", values.feed)),
   signal: closing.signal,
   waitUntil: (promise) => work.push(promise),
   allowOrigins: values["allow-origin"],
-  ...(token ? { authorize: bearer(token) } : {}),
+  // The webhook consumer shows the same token at the provider that it registers with.
+  ...(token ? { authorize: bearer(token), providerToken: token } : {}),
 };
 if (technique.serveOptions)
   console.error(`${technique.name} is started with ${JSON.stringify(technique.serveOptions)}`);

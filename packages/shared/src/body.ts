@@ -6,6 +6,16 @@ import { Problem } from "./problem.ts";
  * memory, whether it says its length or comes in chunks.
  */
 export const readBody = async (request: Request, maxBytes: number): Promise<Uint8Array> => {
+  try {
+    return await readUpTo(request, maxBytes);
+  } catch (error) {
+    // A client that leaves in the middle of its body is no failure of ours.
+    if (request.signal.aborted) throw new Problem(400, "body: broke off.");
+    throw error;
+  }
+};
+
+const readUpTo = async (request: Request, maxBytes: number): Promise<Uint8Array> => {
   const tooLarge = () => new Problem(413, `body: must be at most ${maxBytes} bytes.`);
   const length = request.headers.get("content-length");
   if (length !== null) {

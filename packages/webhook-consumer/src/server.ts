@@ -51,10 +51,7 @@ export const server = (options: Options) => {
     // 1. accept: the raw bytes, bounded, and untouched: what was signed is not what a parser
     // would make of it.
     accept(request);
-    const body = await readBody(request, maxBodyBytes).catch((error) => {
-      if (!request.signal.aborted) throw error;
-      throw new Problem(400, "body: broke off.");
-    });
+    const body = await readBody(request, maxBodyBytes);
 
     // 2. authorize: the signature does it. Only then the body is looked at.
     const event = read(request.headers, body, await secretsOf(sender));
