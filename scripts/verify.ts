@@ -1,6 +1,6 @@
 // `bun run verify <technique or URL>`: the conformance kit against a technique of this repository,
 // or against anybody's server that keeps SPEC.md.
-import { launchedLane, strangersLane, verify, type Lane } from "@tidings/conformance";
+import { clauses, launchedLane, strangersLane, verify, type Lane } from "@tidings/conformance";
 import type { Technique } from "@tidings/shared";
 import { parseArgs } from "node:util";
 import { fail } from "./cli.ts";
@@ -32,6 +32,10 @@ if (values.help) {
   process.exit(0);
 }
 
+const { only } = values;
+if (!clauses.some(({ ids, title }) => [...ids, title].some((text) => text.includes(only))))
+  fail(`no clause contains ${only}`);
+
 const named = (name: string): readonly Technique[] => {
   const found = techniques.filter((t) => t.name === name || (name === "webhook" && t.pair));
   return found.length > 0 ? found : fail(`unknown technique ${name}`, usage);
@@ -61,7 +65,7 @@ const paint = (code: number, text: string) => (colour ? `\u001b[${code}m${text}\
 const count = { passed: 0, failed: 0, skipped: 0 };
 for (const lane of lanes) {
   console.log(`\n${lane.technique.title} (${lane.technique.name})`);
-  for await (const result of verify(lane, { only: values.only })) {
+  for await (const result of verify(lane, { only })) {
     const { clause, outcome } = result;
     count[outcome]++;
     const what = `${clause.title} ${paint(2, clause.ids.join(" "))}`;

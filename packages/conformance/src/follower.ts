@@ -89,3 +89,22 @@ export class Follower implements AsyncDisposable {
 }
 
 export const offsetOf = (id: string): number => Number(id.slice(id.indexOf("-") + 1));
+
+/** Holds what was delivered against what should have been, and tells the first difference. */
+export const sameEvents = (
+  actual: readonly (FeedEvent | undefined)[],
+  expected: readonly (FeedEvent | undefined)[],
+  what = "",
+): void => {
+  const length = Math.max(actual.length, expected.length);
+  for (let i = 0; i < length; i++) {
+    if (Bun.deepEquals(actual[i], expected[i], true)) continue;
+    const counts = `${actual.length} events instead of ${expected.length}`;
+    throw new Error(
+      `${what && `${what}: `}${counts}; number ${i + 1} is ${show(actual[i])} instead of ${show(expected[i])}`,
+    );
+  }
+};
+
+const show = (event: FeedEvent | undefined): string =>
+  event === undefined ? "missing" : JSON.stringify(event).slice(0, 200);

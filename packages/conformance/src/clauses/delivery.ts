@@ -1,7 +1,7 @@
 import type { FeedEvent, Json } from "@tidings/shared";
 import assert from "node:assert/strict";
 import type { Clause } from "../clause.ts";
-import { offsetOf } from "../follower.ts";
+import { offsetOf, sameEvents } from "../follower.ts";
 import { publish } from "../lane.ts";
 
 // Data that has broken encoders before: line ends, separators, emoji, markup, depth, size.
@@ -41,7 +41,7 @@ export const deliveryClauses: readonly Clause[] = [
       const follower = await follow(url).opened();
       const published = await publishAll(url, "kit.awkward", [...AWKWARD, ...range(1, 200)]);
       await follower.reached(published.at(-1)!.id);
-      assert.deepEqual(follower.events, published);
+      sameEvents(follower.events, published);
     },
   },
   {
@@ -53,7 +53,7 @@ export const deliveryClauses: readonly Clause[] = [
       const follower = await follow(url).opened();
       const published = await publishAll(url, "kit.after", range(11, 20));
       await follower.reached(published.at(-1)!.id);
-      assert.deepEqual(follower.events, published);
+      sameEvents(follower.events, published);
     },
   },
   {
@@ -68,7 +68,9 @@ export const deliveryClauses: readonly Clause[] = [
         const after = from === 0 ? "0-0" : published[from - 1]!.id;
         await using follower = follow(url, { after });
         await follower.reached(last);
-        assert.deepEqual(follower.events, published.slice(from), `after event ${from}`);
+        // A stranger's server may have had events before ours.
+        const own = follower.events.filter(({ id }) => offsetOf(id) >= offsetOf(published[0]!.id));
+        sameEvents(own, published.slice(from), `after event ${from}`);
       }
     },
   },
@@ -86,7 +88,7 @@ export const deliveryClauses: readonly Clause[] = [
         const during = await publishAll(url, "kit.during", range(1, 4));
         for (const follower of followers) {
           await follower.reached(during.at(-1)!.id);
-          assert.deepEqual(follower.events, [...history.slice(-2), ...during], `round ${round}`);
+          sameEvents(follower.events, [...history.slice(-2), ...during], `round ${round}`);
         }
         await Promise.all(followers.map((follower) => follower.stop()));
         history = during;
@@ -114,12 +116,12 @@ export const deliveryClauses: readonly Clause[] = [
         assert.equal(gap?.type, "feed.gap");
         assert.deepEqual(gap.data, { after, resumesAt, reason });
         assert.equal(offsetOf(gap.id), offsetOf(resumesAt) - 1);
-        assert.deepEqual(rest, retained);
+        sameEvents(rest, retained);
       }
       // The event just before the oldest retained one is no gap: nothing is missing after it.
       await using exact = follow(url, { after: published[14]!.id });
       await exact.reached(retained.at(-1)!.id);
-      assert.deepEqual(exact.events, retained);
+      sameEvents(exact.events, retained);
     },
   },
   {
@@ -135,7 +137,7 @@ export const deliveryClauses: readonly Clause[] = [
       }
       const wanted = published.filter(({ type }) => type === "kit.a" || type === "kit.c");
       await follower.reached(wanted.at(-1)!.id);
-      assert.deepEqual(follower.events, wanted);
+      sameEvents(follower.events, wanted);
     },
   },
   {
@@ -161,7 +163,7 @@ export const deliveryClauses: readonly Clause[] = [
       between.tap.cut({ how: "close" });
       const second = await publish(url, "kit.rare", 2);
       await follower.reached(second.id);
-      assert.deepEqual(follower.events, [first, second]);
+      sameEvents(follower.events, [first, second]);
     },
   },
 ];
