@@ -4,6 +4,7 @@ import { readJson } from "./body.ts";
 import type { FeedEvent, Json } from "./event.ts";
 import type { Feed } from "./feed.ts";
 import { corsHeaders, originPolicy, preflight } from "./origin.ts";
+import { checkOptions } from "./options.ts";
 import { asProblem, Problem } from "./problem.ts";
 import { urlOf } from "./query.ts";
 import { Subscribers, type SubscribersOptions } from "./subscribers.ts";
@@ -87,6 +88,11 @@ export const contract = (
 ) => {
   const { feed, signal, authorize: rule, allowOrigins, maxBodyBytes = 65_536 } = options;
   const { publish: store = feed.publish.bind(feed) } = options;
+  checkOptions(options, {
+    maxBodyBytes: { min: 1 },
+    maxSubscribers: { min: 0, whole: true },
+    maxSubscribersPerAddress: { min: 0, whole: true },
+  });
   const subscribers = new Subscribers(options);
   const stats: Delivered = { delivered: 0, dropped: 0, bytesOut: 0 };
   const tickets = new Tickets();

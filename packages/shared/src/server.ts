@@ -10,5 +10,6 @@ export {
 } from "./contract.ts";
 export { Batch, Feed, type FeedOptions, type Reader, type ReaderOptions } from "./feed.ts";
 export { createHeartbeat, type Heart } from "./heartbeat.ts";
+export { checkOptions, type Bounds } from "./options.ts";
 export { encodePage } from "./page.ts";
 export { readLimit, readQuery } from "./query.ts";
