@@ -1,4 +1,5 @@
 import {
+  checkOptions,
   contract,
   encodePage,
   readLimit,
@@ -11,17 +12,19 @@ import {
 export interface Options extends ServerOptions {
   /**
    * How long a request is held at the most, in milliseconds. Default 25,000: under the time-outs
-   * of proxies (nginx: 60 s). Each wait is up to a fifth shorter, so that they end apart.
+   * of proxies (nginx: 60 s). Each wait is up to a fifth shorter, so that they end apart. At most
+   * 240,000: Bun cuts what is quiet for longer.
    */
   holdMs?: number | undefined;
 }
 
 export const server = ({ holdMs = 25_000, ...options }: Options) => {
+  checkOptions({ holdMs }, { holdMs: { min: 0, max: 240_000 } });
   const { app, feed, subscribers, stats, accept, reply, addressOf, closing } = contract(
     "long-poll",
     options,
     {
-      serve: { idleTimeout: Math.min(255, Math.ceil(holdMs / 1000) + 10) },
+      serve: { idleTimeout: 10 + Math.ceil(holdMs / 1000) },
     },
   );
 
