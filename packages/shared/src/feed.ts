@@ -29,6 +29,8 @@ export interface ReadOptions {
 export interface ReaderOptions extends ReadOptions {
   /** How many events one read returns at the most. Default 1,000. */
   limit?: number | undefined;
+  /** How many bytes of JSON one read returns at the most, or else one event. Default 256 KiB. */
+  maxBytes?: number | undefined;
   /** Called when something was published: once for all that one turn of the event loop brought. */
   wake?: () => void;
 }
@@ -80,16 +82,17 @@ interface Page {
   readonly batch: Batch | undefined;
 }
 
-/** What readers of one kind, the same filter and limit, share: the page that was made last. */
+/** What readers of one kind, the same filter and limits, share: the page that was made last. */
 interface Kind {
   readonly limit: number;
+  readonly maxBytes: number;
   readonly wanted: ReadonlySet<string> | undefined;
   page?: Page;
 }
 
-// One read never returns more than this, so that a long replay is handed over page by page.
+// One read returns no more than this, so that a long replay is handed over page by page.
 const PAGE_EVENTS = 1_000;
-const PAGE_BYTES = 256 * 1024;
+const PAGE_BYTES = 262_144;
 
 // So many kinds of readers share their pages at a time.
 const MAX_KINDS = 64;
@@ -199,10 +202,10 @@ export class Feed {
    * A place to read from. A cursor of another epoch, or older than the window, makes the first
    * event a `feed.gap`. Throws a 400 problem when the cursor is malformed or ahead of the feed.
    */
-  reader({ after, types, limit = PAGE_EVENTS, wake }: ReaderOptions = {}): Reader {
+  reader({ after, types, limit, maxBytes, wake }: ReaderOptions = {}): Reader {
     // Everybody else is brought up to date first, so that all live readers stand at one place.
     this.#announce();
-    const kind = this.#kind(types, limit);
+    const kind = this.#kind(types, limit, maxBytes);
     let { place, gap } = after === undefined ? { place: this.#newest } : this.#find(after);
     let open = true;
     if (wake) this.#wakes.add(wake);
@@ -263,11 +266,11 @@ export class Feed {
     return { id: this.#id(this.#oldest - 1), type: GAP, time, data: { ...gap } };
   }
 
-  #kind(types: readonly string[] | undefined, limit: number): Kind {
-    const name = `${limit} ${types ?? "*"}`;
+  #kind(types: readonly string[] | undefined, limit = PAGE_EVENTS, maxBytes = PAGE_BYTES): Kind {
+    const name = `${limit} ${maxBytes} ${types ?? "*"}`;
     const known = this.#kinds.get(name);
     if (known) return known;
-    const kind = { limit, wanted: types && new Set(types).add(GAP) };
+    const kind = { limit, maxBytes, wanted: types && new Set(types).add(GAP) };
     if (this.#kinds.size >= MAX_KINDS) this.#kinds.clear();
     this.#kinds.set(name, kind);
     return kind;
@@ -275,15 +278,16 @@ export class Feed {
 
   #page(from: number, kind: Kind): Page {
     if (kind.page?.from === from && kind.page.newest === this.#newest) return kind.page;
-    const { limit, wanted } = kind;
+    const { limit, maxBytes, wanted } = kind;
     const newest = this.#newest;
     const events: FeedEvent[] = [];
     const json: string[] = [];
     let end = from;
     let bytes = 0;
-    while (end < newest && events.length < limit && bytes < PAGE_BYTES) {
-      const retained = this.#ring[++end % this.#maxEvents];
+    for (; end < newest && events.length < limit; end++) {
+      const retained = this.#ring[(end + 1) % this.#maxEvents];
       if (!retained || (wanted && !wanted.has(retained.event.type))) continue;
+      if (bytes > 0 && bytes + retained.bytes > maxBytes) break;
       events.push(retained.event);
       json.push(retained.json);
       bytes += retained.bytes;

@@ -16,9 +16,8 @@ export const createHeartbeat = (periodMs: number) => {
   // Who was quiet from one look to the next has been so for at least half a period.
   const look = () => {
     for (const heart of hearts) {
-      const { quiet } = heart;
-      heart.quiet = true;
-      if (quiet) heart.beat();
+      heart.quiet = !heart.quiet;
+      if (!heart.quiet) heart.beat();
     }
   };
 

@@ -12,6 +12,8 @@ export interface Options extends ServerOptions {
   heartbeatMs?: number | undefined;
   /** What a client that lost us waits before it comes back, in milliseconds. Default 2,000. */
   retryMs?: number | undefined;
+  /** What may be on its way to one subscriber, in bytes, or else one event. Default 262,144. */
+  maxHeldBytes?: number | undefined;
 }
 
 const utf8 = new TextEncoder();
@@ -26,13 +28,13 @@ const headers = new Headers({
 });
 
 export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Options) => {
+  const { maxHeldBytes = 262_144 } = options;
   const { app, feed, subscribers, stats, accept, reply, addressOf } = contract("sse", options);
   const startHeart = createHeartbeat(heartbeatMs);
 
   return app.get("/events", ({ request, query, server }) => {
-    // 1. accept: a HEAD asks for the headers and starts no stream.
+    // 1. accept
     accept(request);
-    if (request.method === "HEAD") return reply(request, null, headers);
 
     // 2. authorize: the contract has done it, by header, or by the ticket that an EventSource can
     // carry in its URL.
@@ -41,65 +43,70 @@ export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Op
     // that it was born with, so the header wins over `?after=`.
     const { after, types } = readQuery(query);
     const cursor = request.headers.get("last-event-id") ?? after;
-    const reader = feed.reader({ after: cursor, types, wake: deliver });
+    const reader = feed.reader({ after: cursor, types, maxBytes: maxHeldBytes, wake: deliver });
 
-    // 4. hand over: there is no moment of it. Replay and live are one walk through the feed, and
-    // `pull` goes on with it whenever the network has room. The headers leave with the first
-    // bytes, so some leave at once: a pause of its own for each client, because what cuts them
-    // together must not bring them back together, and a place for those that had none.
+    // 4. hand over: there is no moment of it. Replay and live are one walk through the feed. The
+    // headers leave with the first bytes, so some leave at once: a pause of its own for each
+    // client, because what cuts them together must not bring them back together, and a place for
+    // those that had none.
     const retry = retryMs * (1 + Math.random());
     const opening = encode({ retry, id: cursor === undefined ? reader.cursor : undefined });
-    if (!subscribers.join(close, addressOf(request))) {
-      // A full or closing server says the same and ends: any status but 200 would be the end of
-      // an EventSource [HTML, section 9.2.3].
+    // A HEAD asks for the headers only. A full or closing server says when to come back and ends:
+    // any status but 200 would be the end of an EventSource [HTML, section 9.2.3].
+    if (request.method === "HEAD" || !subscribers.join(close, addressOf(request))) {
       reader.close();
       return reply(request, opening, headers);
     }
-    let out: ReadableStreamDefaultController<Uint8Array>;
-    const start = (controller: typeof out) => (out = controller).enqueue(utf8.encode(opening));
-    const stream = new ReadableStream<Uint8Array>({ start, pull, cancel });
+    let out: ReadableStreamDirectController;
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const pull = (controller: ReadableStreamDirectController) => {
+      out = controller;
+      send(utf8.encode(opening));
+      deliver();
+      return ended;
+    };
+    // Bun's direct stream: no queue of its own, and a write that says when the network is full.
+    const stream = new ReadableStream({ type: "direct", pull, cancel });
 
     // 5. deliver: one write for all that a turn of the event loop published, encoded once for
     // all subscribers that stand at the same place.
     const encodeBatch = "named" in query ? named : unnamed;
+    let full = false;
     function deliver() {
-      while (hasRoom()) {
+      while (!full) {
         const batch = reader.read();
-        behind = batch !== undefined;
         if (!batch) return;
         send(batch.as(encodeBatch));
         stats.delivered += batch.events.length;
       }
-      goOn();
     }
-    // To be asked for more after every write has its price. So `pull` stays pending as long as
-    // everything is read; `goOn` ends that when there is no room for what is left.
-    let goOn = () => {};
-    let behind = false;
-    function pull() {
-      deliver();
-      if (hasRoom()) return new Promise<void>((resolve) => (goOn = resolve));
-      return undefined;
-    }
-    const hasRoom = () => (out.desiredSize ?? 0) > 0;
     const send = (bytes: Uint8Array) => {
-      out.enqueue(bytes);
+      const written = out.write(bytes);
+      out.flush();
       stats.bytesOut += bytes.byteLength;
       heart.refresh();
+      if (typeof written !== "number") wait(written);
     };
 
     // 6. heartbeat: after a while without events. An id without data dispatches nothing, and
     // moves the client's cursor past what its filter left out.
-    const beat = () => hasRoom() && send(utf8.encode(encode({ comment: "", id: reader.cursor })));
+    const beat = () => full || send(utf8.encode(encode({ comment: "", id: reader.cursor })));
     const heart = startHeart(beat);
 
-    // 7. slow reader: what it has not read stays in the feed, once for all. One that takes not
-    // even the heartbeats is cut by Bun's idle timeout, and comes back with its cursor.
+    // 7. slow reader: what it has not read stays in the feed, once for all, until the network has
+    // room again. One that takes nothing for too long is cut by Bun's idle timeout, and comes back
+    // with its cursor.
+    const wait = async (written: Promise<number>) => {
+      full = true;
+      await written;
+      full = false;
+      deliver();
+    };
     server?.timeout(request, Math.min(255, 8 + Math.ceil(heartbeatMs / 1000)));
 
     // 8. close: one way out, whoever leaves first.
     function cancel() {
-      if (behind) stats.dropped++;
+      if (full) stats.dropped++;
       leave();
     }
     function leave() {
@@ -109,7 +116,7 @@ export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Op
     }
     function close() {
       leave();
-      out.close();
+      end();
     }
     return reply(request, stream, headers);
   });
