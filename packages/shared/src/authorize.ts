@@ -51,14 +51,19 @@ export class Tickets {
   }
 }
 
-/** Who may come in: everybody when there is no rule, else the rule's friends and ticket holders. */
+/**
+ * Who may come in: everybody when there is no rule, else the rule's friends, and to `GET /events`
+ * ticket holders. A ticket that could fetch tickets would be a token that never expires.
+ */
 export const gate = (rule: Authorize | undefined, tickets: Tickets) => async (request: Request) => {
   if (!rule || (await rule(request))) return;
-  const ticket = urlOf(request).searchParams.get("ticket");
-  if (ticket && tickets.redeem(ticket)) return;
+  const { pathname, searchParams } = urlOf(request);
+  const ticket = searchParams.get("ticket");
+  const subscribes = request.method === "GET" && pathname === "/events";
+  if (subscribes && ticket && tickets.redeem(ticket)) return;
   throw new Problem(
     401,
-    "authorization: send `Authorization: Bearer <token>`, or `?ticket=` with a fresh one from POST /tickets.",
+    "authorization: send `Authorization: Bearer <token>`, or with GET /events `?ticket=` and a fresh one from POST /tickets.",
     { "www-authenticate": "Bearer" },
   );
 };

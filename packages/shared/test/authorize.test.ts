@@ -109,6 +109,22 @@ describe("gate", () => {
     expect((await refusal(authorize(request({}, url))))?.status).toBe(401);
   });
 
+  test.each([
+    ["POST", "/tickets"],
+    ["POST", "/events"],
+    ["GET", "/status"],
+    ["HEAD", "/events"],
+  ])("AUTH-3: a ticket is no good for %s %s, and not used up", async (method, path) => {
+    const tickets = new Tickets();
+    const authorize = gate(bearer("s3cret"), tickets);
+    const query = `?ticket=${tickets.issue().ticket}`;
+    const other = new Request(`http://localhost${path}${query}`, { method });
+    expect((await refusal(authorize(other)))?.status).toBe(401);
+    expect(await refusal(authorize(request({}, `http://localhost/events${query}`)))).toBe(
+      undefined,
+    );
+  });
+
   test("AUTH-3: who has the token does not use up a ticket", async () => {
     const tickets = new Tickets();
     const authorize = gate(bearer("s3cret"), tickets);

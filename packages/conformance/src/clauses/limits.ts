@@ -55,6 +55,38 @@ export const limitClauses: readonly Clause[] = [
     },
   },
   {
+    ids: ["AUTH-3"],
+    title: "takes a ticket once, for subscribing, and neither for publishing nor for tickets",
+    of: "server",
+    intrusive: true,
+    async run({ start }) {
+      const token = "a-token-of-the-kit";
+      const { url } = await start({ env: { TIDINGS_TOKEN: token } });
+      const authorization = `Bearer ${token}`;
+      const issued = await fetch(`${url}/tickets`, { method: "POST", headers: { authorization } });
+      assert.equal(issued.status, 201);
+      assert.equal(issued.headers.get("cache-control"), "no-store");
+      const { ticket, expiresInMs } = (await issued.json()) as Record<string, unknown>;
+      assert.equal(typeof expiresInMs, "number");
+      const statusOf = async (method: string, path: string, body: string | null = null) => {
+        const leaving = new AbortController();
+        const headers = { "content-type": "application/json" };
+        const { signal } = leaving;
+        const query = `?ticket=${ticket}`;
+        const answer = await fetch(`${url}${path}${query}`, { method, headers, body, signal });
+        leaving.abort();
+        return answer.status;
+      };
+      const body = JSON.stringify({ type: "kit.secret", data: 1 });
+      assert.equal(await statusOf("POST", "/tickets"), 401, "a ticket for a ticket");
+      assert.equal(await statusOf("POST", "/events", body), 401, "a ticket to publish with");
+      assert.equal(await statusOf("GET", "/status"), 401, "a ticket for the status");
+      // Whatever the technique answers to a plain GET, it is not that a token is missing.
+      assert.notEqual(await statusOf("GET", "/events"), 401, "a fresh ticket");
+      assert.equal(await statusOf("GET", "/events"), 401, "a used ticket");
+    },
+  },
+  {
     ids: ["WS-6", "WS-7"],
     title: "takes events over the client's own connection, and answers nonsense with an error",
     needs: "bidirectional",
