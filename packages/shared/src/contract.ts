@@ -58,10 +58,17 @@ const isObject = (value: Json): value is { readonly [name: string]: Json } =>
 // of whoever walks through it.
 const MAX_DEPTH = 50;
 
-const isShallow = (value: Json, levels = MAX_DEPTH): boolean =>
-  typeof value !== "object" ||
-  value === null ||
-  (levels > 0 && Object.values(value).every((inner) => isShallow(inner, levels - 1)));
+const flaw = (value: Json, levels = MAX_DEPTH): string | undefined => {
+  // JSON.parse makes Infinity of 1e999, and JSON.stringify makes null of that.
+  if (typeof value === "number" && !Number.isFinite(value)) return "holds a number out of range.";
+  if (typeof value !== "object" || value === null) return undefined;
+  if (levels === 0) return `must be at most ${MAX_DEPTH} levels deep.`;
+  for (const inner of Object.values(value)) {
+    const found = flaw(inner, levels - 1);
+    if (found) return found;
+  }
+  return undefined;
+};
 
 /** The body of a publish: `{ "type", "data" }`. 422 when a part is missing, wrong or not known. */
 export const checkPublish = (body: Json): { type: string; data: Json } => {
@@ -73,7 +80,8 @@ export const checkPublish = (body: Json): { type: string; data: Json } => {
   if (data === undefined) throw new Problem(422, "data: is missing; null is a value, too.");
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) throw new Problem(422, "body: has only type and data.");
-  if (!isShallow(data)) throw new Problem(422, `data: must be at most ${MAX_DEPTH} levels deep.`);
+  const wrong = flaw(data);
+  if (wrong) throw new Problem(422, `data: ${wrong}`);
   return { type, data };
 };
 
@@ -104,6 +112,7 @@ export const contract = (
 
   /** Publishes `{ type, data }`; the same key with the same event publishes nothing anew. */
   const publish = async (body: Json, key?: string) => {
+    if (signal?.aborted) throw unavailable();
     const { type, data } = checkPublish(body);
     if (key !== undefined && (key.length === 0 || key.length > 255))
       throw new Problem(422, "idempotency-key: must be 1 to 255 characters.");
@@ -135,7 +144,9 @@ export const contract = (
   const replyJson = (request: Request, value: unknown, status?: number) =>
     reply(request, JSON.stringify(value), JSON_HEADERS, status);
 
-  const app = new Elysia(config);
+  // Bun's own limit would answer without a problem document, and before we are asked.
+  const serve = { maxRequestBodySize: Number.MAX_SAFE_INTEGER, ...config.serve };
+  const app = new Elysia({ ...config, serve });
 
   // A hook on every route has its price, even one that has nothing to say; so there is none
   // without a rule, and none for origins, which each answer speaks of itself (`reply`).
@@ -163,7 +174,6 @@ export const contract = (
     })
     .post("/events", async ({ request }) => {
       accept(request);
-      if (signal?.aborted) throw unavailable();
       const key = request.headers.get("idempotency-key") ?? undefined;
       const { event, fresh } = await publish(await readJson(request, maxBodyBytes), key);
       return replyJson(request, event, fresh ? 201 : 200);
@@ -244,7 +254,9 @@ const notFound = (request: Request, routes: readonly { method: string; path: str
         pattern.every((part, i) => part.startsWith(":") || part === parts[i])
       );
     })
-    .map(({ method }) => method);
+    .map(({ method }) => method)
+    // Elysia's name for every method; such a route says itself which ones it takes.
+    .filter((method) => method !== "ALL");
   if (methods.length === 0) return new Problem(404, "path: there is nothing here; see SPEC.md.");
   if (methods.includes("GET")) methods.push("HEAD");
   const allow = [...new Set(methods)].sort().join(", ");

@@ -15,6 +15,8 @@ const start = (options: Partial<ServerOptions> = {}) => {
     .get("/boom", () => {
       throw new Error("the password is 1234");
     })
+    .delete("/any/:one", () => Response.json({}))
+    .all("/any/:one", () => Response.json({}))
     .get("/teapot", () => {
       throw new Problem(409, "teapot: is short and stout.");
     })
@@ -105,6 +107,11 @@ describe("POST /events", () => {
         body: `{"type":"a","data":${"[".repeat(20_000)}${"]".repeat(20_000)}}`,
       },
     ],
+    [
+      "a number out of range",
+      422,
+      { method: "POST", headers: json, body: '{"type":"a","data":[{"x":-1e999}]}' },
+    ],
     ["65,537 bytes", 413, { method: "POST", headers: json, body: '"'.padEnd(65_536, "x") + '"' }],
   ];
   test.each(refusals)(
@@ -124,6 +131,25 @@ describe("POST /events", () => {
     const data = "x".repeat(100 - '{"type":"a","data":""}'.length);
     expect((await server.post({ type: "a", data })).status).toBe(201);
     expect((await server.post({ type: "a", data: `${data}x` })).status).toBe(413);
+  });
+
+  test("PUBLISH-3, ERROR-1: a body that says to be huge is a 413 with a problem", async () => {
+    await using server = start();
+    const { hostname, port } = new URL(server.url);
+    const socket = connect(Number(port), hostname);
+    const answered = Promise.withResolvers<string>();
+    let answer = "";
+    socket.on("data", (bytes) => {
+      answer += bytes;
+      if (answer.includes('"detail"')) answered.resolve(answer);
+    });
+    socket.on("error", answered.reject);
+    socket.on("close", () => answered.resolve(answer));
+    socket.write(
+      "POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 999999999999\r\n\r\n",
+    );
+    expect(await answered.promise).toMatch(/^HTTP\/1.1 413 [^]*application\/problem\+json/);
+    socket.destroy();
   });
 
   test("PUBLISH-3: a body in chunks is a 413 before its end", async () => {
@@ -257,6 +283,8 @@ describe("status and health", () => {
       expect(response.headers.get("retry-after")).toMatch(/^\d+$/);
       await problemOf(response);
     }
+    // Over a socket, too.
+    await expect(server.publish({ type: "a", data: 1 })).rejects.toMatchObject({ status: 503 });
     expect(server.feed.window.events).toBe(0);
     expect(server.subscribers.join(() => {}, "x")).toBe(false);
     expect((await server.get("/status")).status).toBe(200);
@@ -291,6 +319,7 @@ describe("errors", () => {
     ["PUT", "/events", "GET, HEAD, POST"],
     ["PATCH", "/events", "GET, HEAD, POST"],
     ["OPTIONS", "/events", "GET, HEAD, POST"],
+    ["OPTIONS", "/any/one", "DELETE"],
     ["POST", "/status", "GET, HEAD"],
     ["POST", "/health", "GET, HEAD"],
     ["GET", "/tickets", "POST"],
@@ -454,8 +483,15 @@ describe("authorization", () => {
     expect(response.headers.get("cache-control")).toBe("no-store");
     const { ticket, expiresInMs } = JSON.parse(await response.text());
     expect(expiresInMs).toBe(30_000);
-    expect((await server.get(`/status?ticket=${ticket}`)).status).toBe(200);
-    const second = await server.get(`/status?ticket=${ticket}`);
+    const query = `?ticket=${ticket}`;
+    for (const [method, path] of [
+      ["POST", "/tickets"],
+      ["POST", "/events"],
+      ["GET", "/status"],
+    ] as const)
+      expect((await server.get(`${path}${query}`, { method })).status).toBe(401);
+    expect((await server.get(`/events${query}`)).status).toBe(200);
+    const second = await server.get(`/events${query}`);
     expect(second.status).toBe(401);
     expect(JSON.stringify(await problemOf(second))).not.toContain(ticket);
   });
