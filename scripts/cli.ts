@@ -1,11 +1,44 @@
 // What the commands have in common: a mistake gets one line and a non-zero exit, never a stack.
+import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 
-/** Ends the command with one line, and a hint when there is one. */
-export function fail(error: unknown, hint?: string): never {
+/** Ends the command with one line, and a hint when there is one: 2 is for wrong arguments. */
+export function fail(error: unknown, hint?: string, exitCode = 2): never {
   console.error(`tidings: ${error instanceof Error ? error.message : error}`);
   if (hint) console.error(hint);
-  process.exit(2);
+  process.exit(exitCode);
 }
+
+/** Reads the command line. `--help` prints the usage and ends; what is wrong is one line. */
+export const readArgs = <Options extends ParseArgsOptionsConfig>(
+  usage: string,
+  options: Options,
+  args = process.argv.slice(2),
+) => {
+  if (args.some((arg) => arg === "--help" || arg === "-h")) {
+    console.log(usage);
+    process.exit(0);
+  }
+  try {
+    return parseArgs({ args, options, allowPositionals: true });
+  } catch (error) {
+    return fail(error instanceof Error ? error.message.replaceAll("\n", " ") : error, usage);
+  }
+};
+
+/**
+ * Ends the command in its own way at Ctrl-C and at SIGTERM. A signal may come twice: Ctrl-C reaches
+ * everyone in the terminal, and `bun run` passes it on to us as well. The second one finds us at
+ * it; without a listener it would end us on the spot.
+ */
+export const onEnd = (end: () => void) => {
+  let ending = false;
+  const endOnce = () => {
+    if (!ending) end();
+    ending = true;
+  };
+  process.on("SIGINT", endOnce);
+  process.on("SIGTERM", endOnce);
+};
 
 /** A whole number within bounds. */
 export const numberOption = (

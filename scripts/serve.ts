@@ -2,7 +2,7 @@
 // kit and the bench all start servers through this file, each as a process of its own.
 import { parseArgs } from "node:util";
 import { bearer, Feed, type FeedOptions, type ServerOptions } from "@tidings/shared/server";
-import { fail, jsonOption, numberOption } from "./cli.ts";
+import { fail, jsonOption, numberOption, onEnd } from "./cli.ts";
 import { folderOf, techniques } from "./techniques.ts";
 
 // Grace for what is held open when the server is asked to end, in milliseconds.
@@ -65,15 +65,13 @@ try {
   app.listen({ port, hostname: values.host, reusePort: false });
 } catch (error) {
   const taken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
-  fail(taken ? `port ${port} is taken; choose another with --port` : error);
+  fail(taken ? `port ${port} is taken; choose another with --port` : error, undefined, 1);
 }
 console.log(`ready ${app.server.url.origin}`);
 
-const end = async () => {
+onEnd(async () => {
   closing.abort();
   await Promise.race([Promise.all([app.server.stop(), ...work]), Bun.sleep(GRACE_MS)]);
   await app.server.stop(true);
   process.exit(0);
-};
-process.once("SIGTERM", end);
-process.once("SIGINT", end);
+});
