@@ -195,7 +195,7 @@ export class Feed {
     };
     const reader = this.reader({ ...options, wake: drain });
     drain();
-    return reader.close;
+    return () => reader.close();
   }
 
   /**
@@ -206,44 +206,73 @@ export class Feed {
     // Everybody else is brought up to date first, so that all live readers stand at one place.
     this.#announce();
     const kind = this.#kind(types, limit, maxBytes);
-    let { place, gap } = after === undefined ? { place: this.#newest } : this.#find(after);
-    let open = true;
-    if (wake) this.#wakes.add(wake);
+    const found = after === undefined ? { place: this.#newest } : this.#find(after);
+    return new Feed.#Place(this, kind, found, wake);
+  }
 
-    const read = (): Batch | undefined => {
-      this.#announce();
-      if (!open || (place === this.#newest && !gap)) return undefined;
-      if (place < this.#oldest - 1) {
-        // A gap that waits to be read grows with the window's way.
-        gap = {
-          after: this.#id(place),
-          reason: "expired",
-          ...gap,
-          resumesAt: this.#id(this.#oldest),
-        };
-        place = this.#oldest - 1;
-      }
-      const lost = gap && this.#gapEvent(gap);
-      gap = undefined;
-      const { end, batch } = this.#page(place, kind);
-      place = end;
+  // A class in the class, so that it sees the feed's own parts. Thousands of these are visited for
+  // each event, and what a visit costs is mostly the memory that it touches: one object is one.
+  static readonly #Place = class implements Reader {
+    readonly #feed: Feed;
+    readonly #kind: Kind;
+    readonly #wake: (() => void) | undefined;
+    #place: number;
+    #gap: Gap | undefined;
+    #open = true;
+
+    constructor(
+      feed: Feed,
+      kind: Kind,
+      { place, gap }: { place: number; gap?: Gap },
+      wake: (() => void) | undefined,
+    ) {
+      this.#feed = feed;
+      this.#kind = kind;
+      this.#place = place;
+      this.#gap = gap;
+      this.#wake = wake;
+      if (wake) feed.#wakes.add(wake);
+    }
+
+    get cursor(): string {
+      return this.#feed.#id(this.#place);
+    }
+
+    read(): Batch | undefined {
+      const feed = this.#feed;
+      feed.#announce();
+      if (!this.#open || (this.#place === feed.#newest && !this.#gap)) return undefined;
+      const lost = this.#skip();
+      const { end, batch } = feed.#page(this.#place, this.#kind);
+      this.#place = end;
       if (!lost) return batch;
       const { events = [], json = [] } = batch ?? {};
-      return new Batch([lost, ...events], [JSON.stringify(lost), ...json], this.#id(end));
-    };
-    const close = () => {
-      open = false;
-      if (wake) this.#wakes.delete(wake);
-    };
-    const idAt = () => this.#id(place);
-    return {
-      get cursor() {
-        return idAt();
-      },
-      read,
-      close,
-    };
-  }
+      return new Batch([lost, ...events], [JSON.stringify(lost), ...json], feed.#id(end));
+    }
+
+    close(): void {
+      this.#open = false;
+      if (this.#wake) this.#feed.#wakes.delete(this.#wake);
+    }
+
+    /** Steps over what the window no longer holds; the event that stands for it, if there is any. */
+    #skip(): FeedEvent | undefined {
+      const feed = this.#feed;
+      if (this.#place < feed.#oldest - 1) {
+        // A gap that waits to be read grows with the window's way.
+        this.#gap = {
+          after: feed.#id(this.#place),
+          reason: "expired",
+          ...this.#gap,
+          resumesAt: feed.#id(feed.#oldest),
+        };
+        this.#place = feed.#oldest - 1;
+      }
+      const lost = this.#gap && feed.#gapEvent(this.#gap);
+      this.#gap = undefined;
+      return lost;
+    }
+  };
 
   #id(offset: number): string {
     return `${this.epoch}-${offset}`;

@@ -1,8 +1,30 @@
 /** The heart of one connection: it beats only while nothing else is sent. */
-export interface Heart {
+export class Heart {
+  readonly #hearts: Set<Heart>;
+  readonly #beat: () => void;
+  #quiet = false;
+
+  /** Use `createHeartbeat`. */
+  constructor(hearts: Set<Heart>, beat: () => void) {
+    this.#hearts = hearts;
+    this.#beat = beat;
+    hearts.add(this);
+  }
+
   /** Something was sent: no need to beat for a while. */
-  refresh(): void;
-  stop(): void;
+  refresh(): void {
+    this.#quiet = false;
+  }
+
+  /** Who was quiet from one look to the next has been so for at least half a period. */
+  look(): void {
+    this.#quiet = !this.#quiet;
+    if (!this.#quiet) this.#beat();
+  }
+
+  stop(): void {
+    this.#hearts.delete(this);
+  }
 }
 
 /**
@@ -10,29 +32,16 @@ export interface Heart {
  * that is reset by every write would cost thousands of subscribers more than the writes' own work.
  */
 export const createHeartbeat = (periodMs: number) => {
-  const hearts = new Set<{ quiet: boolean; beat: () => void }>();
+  const hearts = new Set<Heart>();
   let timer: Timer | undefined;
-
-  // Who was quiet from one look to the next has been so for at least half a period.
   const look = () => {
-    for (const heart of hearts) {
-      heart.quiet = !heart.quiet;
-      if (!heart.quiet) heart.beat();
-    }
+    for (const heart of hearts) heart.look();
+    if (hearts.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
   };
-
   return (beat: () => void): Heart => {
-    const heart = { quiet: false, beat };
-    hearts.add(heart);
     timer ??= setInterval(look, periodMs / 2);
-    return {
-      refresh: () => void (heart.quiet = false),
-      stop() {
-        hearts.delete(heart);
-        if (hearts.size > 0) return;
-        clearInterval(timer);
-        timer = undefined;
-      },
-    };
+    return new Heart(hearts, beat);
   };
 };
