@@ -38,8 +38,8 @@ export const server = ({ holdMs = 25_000, ...options }: Options) => {
     // 3. resume: the cursor is all the memory there is. An event between two polls is not lost,
     // because nobody relies on having been there when it happened.
     const { after, types } = readQuery(query);
-    const wishMs = readPrefer(request.headers.get("prefer"));
-    const waitMs = Math.min(wishMs ?? Infinity, holdMs) * (1 - Math.random() / 5);
+    const wishMs = readPrefer(request.headers.get("prefer")) ?? Infinity;
+    const waitMs = Math.min(wishMs, holdMs) * (1 - Math.random() / 5);
     const held = Promise.withResolvers<Response>();
     const reader = feed.reader({ after, types, limit: readLimit(query), wake: answer });
 
@@ -58,7 +58,7 @@ export const server = ({ holdMs = 25_000, ...options }: Options) => {
       stats.delivered += batch?.events.length ?? 0;
       stats.bytesOut += page.length;
       leave();
-      return reply(request, page, wishMs === undefined ? headers : applied(wishMs));
+      return reply(request, page, wishMs <= holdMs ? applied(wishMs) : headers);
     };
     function answer() {
       const batch = reader.read();
@@ -97,8 +97,13 @@ const applied = (wishMs: number): Headers => {
   return all;
 };
 
-/** `Prefer: wait=N` in milliseconds: the first one counts, what is no number does not [RFC 7240]. */
+/**
+ * `Prefer: wait=N` in milliseconds: the first one counts, what is no number does not. Commas part
+ * preferences, but not within quotes; after a semicolon come parameters [RFC 7240, section 2].
+ */
 const readPrefer = (header: string | null): number | undefined => {
-  const [, seconds] = /(?:^|[,;])\s*wait\s*=\s*"?([^",;\s]*)/i.exec(header ?? "") ?? [];
-  return seconds && /^\d{1,9}$/.test(seconds) ? Number(seconds) * 1000 : undefined;
+  const preferences = header?.match(/("(\\.|[^"\\])*"?|[^",])+/g) ?? [];
+  const wait = preferences.find((preference) => /^\s*wait\s*(=|;|$)/i.test(preference));
+  const [, , seconds] = /^\s*wait\s*=\s*("?)(\d{1,9})\1\s*(;|$)/i.exec(wait ?? "") ?? [];
+  return seconds === undefined ? undefined : Number(seconds) * 1000;
 };
