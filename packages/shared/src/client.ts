@@ -9,7 +9,10 @@ export interface SubscribeOptions extends BackOffOptions {
   after?: string | undefined;
   /** Only events of these types, and gaps. Default: all. */
   types?: readonly string[] | undefined;
-  /** Ends the subscription, and with it the iteration. */
+  /**
+   * Ends the subscription, and with it the iteration: at once. The iterator's own `return()` does
+   * so only with the next event, because a generator that waits cannot be ended from outside.
+   */
   signal?: AbortSignal | undefined;
   /** Sent as a bearer token; where a browser cannot send headers, a ticket is fetched with it. */
   token?: string | undefined;
@@ -20,7 +23,10 @@ export interface SubscribeOptions extends BackOffOptions {
 }
 
 export interface BackOffOptions {
-  /** Upper bound of the first pause before coming back, in milliseconds. Default 1,000. */
+  /**
+   * Upper bound of the first pause before coming back, in milliseconds; what is below 10 counts as
+   * 10. Default 1,000.
+   */
   minRetryMs?: number | undefined;
   /** Upper bound of every pause, in milliseconds. Default 30,000. */
   maxRetryMs?: number | undefined;
@@ -35,7 +41,7 @@ export type Note =
   /** The connection is lost, for this reason; the client comes back after a pause. */
   | { readonly kind: "retry"; readonly inMs: number; readonly reason: string };
 
-/** A server's refusal. `final` when asking again would not help. */
+/** A server's refusal, or ours of its answer. `final` when asking again would not help. */
 export class Refusal extends Error {
   override readonly name = "Refusal";
   readonly status: number;
@@ -49,7 +55,9 @@ export class Refusal extends Error {
   }
 
   get final(): boolean {
-    return this.status >= 400 && this.status < 500 && ![408, 425, 429].includes(this.status);
+    // A 2xx that we refuse comes from a server that does something else here.
+    const kind = Math.floor(this.status / 100);
+    return (kind === 2 || kind === 4) && ![408, 425, 429].includes(this.status);
   }
 }
 
@@ -149,17 +157,20 @@ export const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
     if (signal?.aborted) done();
   });
 
+// A browser's, or nothing.
+declare const document: (EventTarget & { readonly hidden: boolean }) | undefined;
+
 /** Resolves while somebody can see the page; in Bun, and in a visible page, at once. */
 export const visible = (signal?: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
-    const { document }: { document?: EventTarget & { hidden: boolean } } = globalThis as never;
+    const page = typeof document === "undefined" ? undefined : document;
     const look = () => {
-      if (document?.hidden && !signal?.aborted) return;
-      document?.removeEventListener("visibilitychange", look);
+      if (page?.hidden && !signal?.aborted) return;
+      page?.removeEventListener("visibilitychange", look);
       signal?.removeEventListener("abort", look);
       resolve();
     };
-    document?.addEventListener("visibilitychange", look);
+    page?.addEventListener("visibilitychange", look);
     signal?.addEventListener("abort", look);
     look();
   });
@@ -175,7 +186,10 @@ export class Inbox<Item> implements AsyncIterable<Item> {
     this.#max = max;
   }
 
-  /** False when there was no room. */
+  /**
+   * False when there was no room, and the item is lost: whoever pushes ends the inbox, and what
+   * follows the last item that was read is asked for again, by its cursor.
+   */
   push(item: Item): boolean {
     if (this.#ended || this.#items.length >= this.#max) return false;
     this.#items.push(item);
@@ -202,29 +216,44 @@ export class Inbox<Item> implements AsyncIterable<Item> {
 // A connection that lasted so long was a good one: the next failure is a first failure again.
 const STABLE_MS = 5_000;
 
+// Nobody can make us come back without any pause: neither the caller nor a server's `retry: 0`.
+const MIN_RETRY_MS = 10;
+
 /**
  * Exponential back-off with full jitter: a pause of anything between nothing and an upper bound
  * that doubles, so that clients that were cut together do not come back together.
  */
 export class BackOff {
-  /** Upper bound of the first pause; a server may set it (SSE: `retry:`). */
-  minMs: number;
   readonly #maxMs: number;
+  #minMs = MIN_RETRY_MS;
   readonly #signal: AbortSignal | undefined;
   readonly #onNote: ((note: Note) => void) | undefined;
   #failures = 0;
   #openedAt = Infinity;
 
-  constructor({ minRetryMs = 1_000, maxRetryMs = 30_000, signal, onNote }: SubscribeOptions) {
+  constructor({
+    minRetryMs = 1_000,
+    maxRetryMs = 30_000,
+    signal,
+    onNote,
+  }: BackOffOptions & Pick<SubscribeOptions, "signal" | "onNote">) {
     this.minMs = minRetryMs;
-    this.#maxMs = maxRetryMs;
+    this.#maxMs = Math.max(MIN_RETRY_MS, maxRetryMs);
     this.#signal = signal;
     this.#onNote = onNote;
   }
 
-  /** The connection stands. */
+  /** Upper bound of the first pause, 10 ms or more; a server may set it (SSE: `retry:`). */
+  get minMs(): number {
+    return this.#minMs;
+  }
+  set minMs(ms: number) {
+    this.#minMs = Math.max(MIN_RETRY_MS, ms);
+  }
+
+  /** The connection stands; of polls, which open one after another, the first one counts. */
   opened(): void {
-    this.#openedAt = performance.now();
+    this.#openedAt = Math.min(this.#openedAt, performance.now());
     this.#onNote?.({ kind: "open" });
   }
 
@@ -234,7 +263,7 @@ export class BackOff {
     if (error instanceof Refusal && error.final) throw error;
     if (performance.now() - this.#openedAt > STABLE_MS) this.#failures = 0;
     this.#openedAt = Infinity;
-    const bound = Math.min(this.#maxMs, this.minMs * 2 ** this.#failures++);
+    const bound = Math.min(this.#maxMs, this.#minMs * 2 ** this.#failures++);
     const asked = error instanceof Refusal ? error.retryAfterMs : 0;
     const inMs = Math.round(asked + Math.random() * bound);
     const reason = error instanceof Error ? error.message : "The server ended the connection.";

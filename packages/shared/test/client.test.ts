@@ -12,6 +12,7 @@ import {
   readPage,
   Refusal,
   retryAfterMs,
+  visible,
   watchSilence,
   type Note,
   type SubscribeOptions,
@@ -95,6 +96,29 @@ describe("BackOff", () => {
     expect(await waitOnce(backOff, notes)).toBe(5_000);
   });
 
+  test("CLIENT-3: nobody makes it come back without any pause", async () => {
+    spyOn(Math, "random").mockReturnValue(1);
+    const own = createBackOff({ minRetryMs: 0 });
+    const asked = createBackOff();
+    asked.backOff.minMs = 0;
+    for (const bound of [10, 20, 40])
+      for (const { backOff, notes } of [own, asked])
+        expect(await waitOnce(backOff, notes)).toBe(bound);
+    const none = createBackOff({ minRetryMs: 0, maxRetryMs: 0 });
+    expect(await waitOnce(none.backOff, none.notes)).toBe(10);
+  });
+
+  test("CLIENT-2: polls that go well one after another are a stable while", async () => {
+    spyOn(Math, "random").mockReturnValue(1);
+    const { backOff, notes } = createBackOff({ minRetryMs: 100 });
+    await waitOnce(backOff, notes);
+    for (let n = 0; n < 7; n++) {
+      backOff.opened();
+      jest.advanceTimersByTime(1_000);
+    }
+    expect(await waitOnce(backOff, notes)).toBe(100);
+  });
+
   test("CLIENT-3: Retry-After is waited for, and the jitter comes on top", async () => {
     spyOn(Math, "random").mockReturnValue(0.5);
     const { backOff, notes } = createBackOff({ minRetryMs: 100 });
@@ -113,7 +137,7 @@ describe("BackOff", () => {
     expect(over).toBe(false);
   });
 
-  test.each([400, 401, 403, 404, 405, 410, 413, 415, 422, 426])(
+  test.each([200, 204, 400, 401, 403, 404, 405, 410, 413, 415, 422, 426])(
     "CLIENT-4: %d is final",
     async (status) => {
       const { backOff, notes } = createBackOff();
@@ -124,7 +148,7 @@ describe("BackOff", () => {
     },
   );
 
-  test.each([408, 425, 429, 500, 502, 503, 504])("CLIENT-4: %d is passing", async (status) => {
+  test.each([301, 408, 425, 429, 500, 502, 503, 504])("CLIENT-4: %d is passing", async (status) => {
     const { backOff, notes } = createBackOff();
     await waitOnce(backOff, notes, new Refusal(status, "later"));
     expect(notes).toMatchObject([{ kind: "retry", reason: "later" }]);
@@ -188,6 +212,43 @@ describe("pause", () => {
     await pause(1_000, controller.signal);
     await pause(1_000, AbortSignal.abort());
     expect([listeners(controller.signal), jest.getTimerCount()]).toEqual([0, 0]);
+  });
+});
+
+describe("visible", () => {
+  const hide = (hidden: boolean) => {
+    const document = Object.assign(new EventTarget(), { hidden });
+    Object.assign(globalThis, { document });
+    return document;
+  };
+  afterEach(() => {
+    Reflect.deleteProperty(globalThis, "document");
+  });
+
+  test("SHORT-POLL-5: is so at once where there is no page, and where one is seen", async () => {
+    await visible();
+    hide(false);
+    await visible();
+  });
+
+  test("SHORT-POLL-5: waits until a hidden page is seen, or the signal aborts", async () => {
+    const page = hide(true);
+    const controller = new AbortController();
+    let seen = false;
+    const waiting = visible(controller.signal).then(() => (seen = true));
+    page.dispatchEvent(new Event("visibilitychange"));
+    await Promise.resolve();
+    expect(seen).toBe(false);
+    page.hidden = false;
+    page.dispatchEvent(new Event("visibilitychange"));
+    await waiting;
+    expect(listeners(controller.signal)).toBe(0);
+
+    page.hidden = true;
+    const leaving = visible(controller.signal);
+    controller.abort();
+    await leaving;
+    expect(listeners(controller.signal)).toBe(0);
   });
 });
 
