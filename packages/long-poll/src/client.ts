@@ -24,6 +24,7 @@ export async function* subscribe(
 
   while (!signal?.aborted) {
     // 1. connect: a request for each answer.
+    const askedAt = performance.now();
     const line = linkedAbort(signal);
     const silence = setTimeout(silent, silenceMs);
     let failure: unknown;
@@ -45,6 +46,9 @@ export async function* subscribe(
         cursor = event.id;
         yield event;
       }
+      const soon = performance.now() - askedAt < backOff.minMs;
+      if (soon && page.events.length === 0 && page.cursor === cursor)
+        failure = new Error("The server has nothing new, and does not wait for it.");
       cursor = page.cursor;
     } catch (error) {
       failure = error;
@@ -57,7 +61,8 @@ export async function* subscribe(
       line.abort(new Error("The server does not answer."));
     }
 
-    // 7. reconnect: at once after an answer; after a failure with back-off.
+    // 7. reconnect: at once after an answer; after a failure with back-off. A server that does not
+    // hold us counts as one: it would be asked in a circle.
     if (failure !== undefined) await backOff.wait(failure);
 
     // 8. close: the timer and, if it still runs, the request.
