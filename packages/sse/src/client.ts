@@ -6,6 +6,7 @@ import {
   bearerHeaders,
   eventsUrl,
   linkedAbort,
+  Refusal,
   watchSilence,
   type SubscribeOptions,
 } from "@tidings/shared/client";
@@ -16,7 +17,8 @@ import { decodeEvent, decoder } from "./wire.ts";
  * that this closes: it cannot send a token, it gives up for good when a server answers 503, and
  * it never notices a connection that has silently died.
  *
- * Throws a `Refusal` when the server refuses for good, such as a malformed cursor.
+ * Throws a `Refusal` when the server refuses for good, such as a malformed cursor, or answers with
+ * something else than an event stream.
  */
 export async function* subscribe(
   url: string | URL,
@@ -42,6 +44,8 @@ export async function* subscribe(
 
       // 4. receive: a chunk may end anywhere, in the middle of a character, too.
       const response = await ask(events, { signal: line.signal, headers });
+      if (!/^text\/event-stream *(;|$)/i.test(response.headers.get("content-type") ?? ""))
+        throw new Refusal(response.status, "The server's answer is no event stream.");
       clearTimeout(silence);
       backOff.opened();
       const utf8 = new TextDecoder();

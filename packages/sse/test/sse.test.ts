@@ -488,6 +488,22 @@ describe("the client", () => {
     expect(got).toEqual(["1000-1"]);
   });
 
+  test.each([
+    ["HTML", () => new Response("<html>", { headers: { "content-type": "text/html" } })],
+    ["nothing", () => new Response(null, { status: 204 })],
+  ])("SSE-13: %s instead of an event stream is final", async (_, answer) => {
+    using house = scripted(answer(), stream(frame(1)));
+    const got = await collect(house.url, 1).catch((error: unknown) => error);
+    expect(got).toMatchObject({ name: "Refusal", final: true });
+    expect(house.requests.length).toBe(1);
+  });
+
+  test("SSE-13: the media type may be written as it likes, and have parameters", async () => {
+    const shouted = { headers: { "content-type": "Text/Event-Stream; charset=UTF-8" } };
+    using house = scripted(new Response(frame(1), shouted));
+    expect(await collect(house.url, 1)).toEqual(["1000-1"]);
+  });
+
   test("CLIENT-6: leaving, or an abort, ends the request", async () => {
     await using house = start({ heartbeatMs: 60_000 }, 1);
     for await (const event of subscribe(house.url, { after: "0-0" })) {
