@@ -21,7 +21,8 @@ export interface Options extends SubscribeOptions {
 /**
  * Follows a server over a WebSocket.
  *
- * Throws a `Refusal` when the server refuses for good, such as a malformed cursor.
+ * Throws a `Refusal` when the server refuses for good, such as a malformed cursor, or speaks no
+ * WebSocket.
  */
 export async function* subscribe(
   url: string | URL,
@@ -55,6 +56,7 @@ export async function* subscribe(
         backOff.opened();
       };
       socket.onmessage = ({ data }) => {
+        // The frame that found no room is lost here; the cursor brings it again.
         if (!frames.push(`${data}`)) frames.end(new Error("The caller reads too slowly."));
       };
       socket.onclose = ({ code, reason }) => frames.end(new Closed(code, reason));
@@ -112,13 +114,20 @@ const cursorOf = (said: unknown): string | undefined => {
   return heartbeat && typeof said.cursor === "string" ? said.cursor : undefined;
 };
 
-// A WebSocket does not say why its handshake failed; the same request without an upgrade does.
+// A WebSocket does not say why its handshake failed; the same request without an upgrade does. To
+// that, a WebSocket server that has nothing against us answers 426, and none answers 2xx.
 const whyRefused = async (url: string | URL, options: Options, after: string | undefined) => {
-  const { types, token, signal = null } = options;
-  const upgradeRequired = 426;
-  return ask(eventsUrl(url, { after, types }), { signal, headers: bearerHeaders(token) }).then(
-    () => undefined,
-    (error: unknown) =>
-      error instanceof Refusal && error.status === upgradeRequired ? undefined : error,
-  );
+  const { types, token, signal, silenceMs = 45_000 } = options;
+  const line = linkedAbort(signal);
+  const silence = setTimeout(line.abort, silenceMs, new Error("The server does not answer."));
+  try {
+    const events = eventsUrl(url, { after, types });
+    const { status } = await ask(events, { signal: line.signal, headers: bearerHeaders(token) });
+    return new Refusal(status, "The server answers, but it speaks no WebSocket here.");
+  } catch (error) {
+    return error instanceof Refusal && error.status === 426 ? undefined : error;
+  } finally {
+    clearTimeout(silence);
+    line.abort();
+  }
 };

@@ -1,0 +1,61 @@
+import { expect, test } from "bun:test";
+import { subscribe } from "../src/client.ts";
+
+/** A server that speaks no WebSocket. */
+const plain = (answer: (request: Request) => Response) => {
+  let asked = 0;
+  const made = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch(request) {
+      asked++;
+      return answer(request);
+    },
+  });
+  return { url: made.url, asked: () => asked, [Symbol.dispose]: () => void made.stop(true) };
+};
+
+/** Why the client gave up, or why it would have come back. */
+const endOf = async (url: URL, options = {}): Promise<unknown> => {
+  const leaving = new AbortController();
+  let reason = "";
+  try {
+    for await (const _ of subscribe(url, {
+      ...options,
+      signal: leaving.signal,
+      onNote: (note) => {
+        if (note.kind !== "retry") return;
+        reason = note.reason;
+        leaving.abort();
+      },
+    }));
+  } catch (error) {
+    return error;
+  }
+  return reason;
+};
+
+test("WS-12: a server that answers a plain GET speaks no WebSocket, and that is final", async () => {
+  // The answer never ends, as a server of event streams gives it.
+  const body = () => new ReadableStream({ start: (out) => out.enqueue("retry: 1\n\n") });
+  using server = plain(() => new Response(body()));
+  expect(await endOf(server.url)).toMatchObject({ name: "Refusal", status: 200, final: true });
+});
+
+test("WS-12: a server that says 426 speaks it, so the client comes back", async () => {
+  using server = plain(() => new Response(null, { status: 426 }));
+  expect(await endOf(server.url)).toContain("1006");
+});
+
+test("CLIENT-5: the question why has its own time-out", async () => {
+  // Refuses the handshake at once, and never answers the question.
+  const never = Promise.withResolvers<Response>();
+  using server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: (request) =>
+      request.headers.has("upgrade") ? new Response(null, { status: 503 }) : never.promise,
+  });
+  expect(await endOf(server.url, { silenceMs: 50 })).toBe("The server does not answer.");
+  never.resolve(new Response());
+});
