@@ -49,9 +49,9 @@ export async function* subscribe(
 
       // 4. receive: 304 says in a few bytes that there is nothing new.
       const response = await ask(events, { signal: line.signal, headers });
-      backOff.opened();
       const page = response.status === 304 ? undefined : await readPage(response);
       clearTimeout(silence);
+      backOff.opened();
       for (const event of page?.events ?? []) {
         // 5. advance: before the event is handed on, for the caller may never ask again.
         cursor = event.id;
