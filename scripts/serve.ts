@@ -57,7 +57,14 @@ const options: ServerOptions & { providerToken?: string } = {
 if (technique.serveOptions)
   console.error(`${technique.name} is started with ${JSON.stringify(technique.serveOptions)}`);
 const { server } = await import(`${folderOf(technique.name)}/src/server.ts`);
-const app = server(options);
+const app = (() => {
+  try {
+    return server(options);
+  } catch (error) {
+    if (error instanceof RangeError) return fail(`--options: ${error.message}`);
+    throw error;
+  }
+})();
 
 // Without `reusePort: false` a second server on the same port would start in silence and take
 // half of the connections.
