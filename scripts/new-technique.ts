@@ -3,12 +3,12 @@
 import { Glob } from "bun";
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { fail } from "./cli.ts";
+import { fail, readArgs } from "./cli.ts";
 import { folderOf } from "./techniques.ts";
 
 const usage = "usage: bun run new <name>     such as: bun run new server-push";
 
-const [name, ...rest] = process.argv.slice(2);
+const [name, ...rest] = readArgs(usage, {}).positionals;
 if (name === undefined || rest.length > 0) fail("new takes one name", usage);
 if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name) || name.length > 40)
   fail(

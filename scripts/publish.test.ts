@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { launch, type Launched } from "./launch.ts";
+import type { RunningServer } from "./servers.ts";
 import { output } from "./testing.ts";
 
 let server: Launched;
@@ -16,10 +17,10 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** The list that `bun start` would have written. */
-const servers = async (...list: { name: string; url: string; publish: boolean }[]) => {
+/** The list that `bun start` would have written: we are the runner. */
+const servers = async (...list: RunningServer[]) => {
   const file = join(folder, `${crypto.randomUUID()}.json`);
-  await Bun.write(file, JSON.stringify({ servers: list }));
+  await Bun.write(file, JSON.stringify({ pid: process.pid, servers: list }));
   return { TIDINGS_SERVERS: file };
 };
 const status = async () => {
@@ -87,6 +88,32 @@ test("no running server is one line", async () => {
     code: 1,
     stderr: ["tidings: no server is running; start them with `bun start`"],
   });
+});
+
+test("what a killed runner has left is no running server", async () => {
+  const { pid, exited } = Bun.spawn([process.execPath, "--version"], { stdout: "ignore" });
+  await exited;
+  const TIDINGS_SERVERS = join(folder, "left.json");
+  const list = [{ name: "sse", url: server.url, publish: true }];
+  await Bun.write(TIDINGS_SERVERS, JSON.stringify({ pid, servers: list }));
+  expect(await output("publish", ["a", "1"], { TIDINGS_SERVERS })).toEqual({
+    code: 1,
+    stdout: [],
+    stderr: ["tidings: no server is running; start them with `bun start`"],
+  });
+});
+
+test("a negative number is data and no option", async () => {
+  const { code } = await output("publish", ["a", "-1", "--to", server.url]);
+  expect(code).toBe(0);
+  const { newest } = await status();
+  const events = await fetch(`${server.url}/events?after=0-0`);
+  for await (const chunk of events.body ?? []) {
+    const text = new TextDecoder().decode(chunk);
+    if (!text.includes(newest)) continue;
+    expect(text).toContain('"data":-1');
+    break;
+  }
 });
 
 test.each([

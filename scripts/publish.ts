@@ -1,9 +1,8 @@
 // Publishes one event to every running server: `bun run publish <type> <json>`.
-import { parseArgs } from "node:util";
 import { isFeedEvent, type Json } from "@tidings/shared";
 import { ask, bearerHeaders, Refusal } from "@tidings/shared/client";
 import { checkPublish, Feed } from "@tidings/shared/server";
-import { fail } from "./cli.ts";
+import { fail, readArgs } from "./cli.ts";
 import { runningServers } from "./servers.ts";
 import { techniques } from "./techniques.ts";
 
@@ -14,16 +13,17 @@ const usage = `usage: bun run publish <type> <json> [--to <technique or URL>]…
   such as: bun run publish payment.success '{"amount": 12}'
   techniques: ${techniques.map(({ name }) => name).join(", ")}`;
 
-const { values, positionals } = (() => {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: { to: { type: "string", multiple: true, default: [] } },
-    });
-  } catch (error) {
-    return fail(error, usage);
-  }
-})();
+// A negative number is data and no option.
+const said = process.argv.slice(2);
+const isNumber = (arg: string) => /^-\d/.test(arg);
+const args = said.includes("--")
+  ? said
+  : [...said.filter((arg) => !isNumber(arg)), "--", ...said.filter(isNumber)];
+const { values, positionals } = readArgs(
+  usage,
+  { to: { type: "string", multiple: true, default: [] } },
+  args,
+);
 
 const [type, json, ...rest] = positionals;
 if (type === undefined || json === undefined || rest.length > 0)
@@ -57,10 +57,7 @@ const targets =
         return { name: to, url: isUrl(to) ? to : known?.url };
       })
     : running.filter(({ publish }) => publish);
-if (targets.length === 0) {
-  console.error("tidings: no server is running; start them with `bun start`");
-  process.exit(1);
-}
+if (targets.length === 0) fail("no server is running; start them with `bun start`", undefined, 1);
 
 const key = crypto.randomUUID();
 const width = Math.max(...targets.map(({ name }) => name.length));

@@ -126,13 +126,49 @@ test.each(["SIGINT", "SIGTERM"] as const)(
   },
 );
 
-test("a runner that is killed leaves no process", async () => {
+test("a second Ctrl-C, as `bun run` sends it, cuts no clean-up short", async () => {
+  await using runner = await start("sse");
+  await runner.up();
+  await runner.line((line) => line.startsWith("sources"));
+  const [sse = 0] = runner.pids("sse");
+  // A lane that takes its time keeps the runner at its end.
+  process.kill(sse, "SIGSTOP");
+  runner.kill("SIGINT");
+  await gone(runner.pids("sources"));
+  runner.kill("SIGINT");
+  process.kill(sse, "SIGCONT");
+  expect(await runner.exited).toEqual({ code: 0, signal: null });
+  expect(existsSync(runner.file)).toBe(false);
+});
+
+test("a second runner says that there is one, and leaves it its file", async () => {
+  await using runner = await start("sse");
+  await runner.up();
+  const word = await Bun.file(runner.file).text();
+  const env = { TIDINGS_SERVERS: runner.file };
+  expect(await output("start", ["--port-base", "0", "ws"], env)).toEqual({
+    code: 1,
+    stdout: [],
+    stderr: [
+      `tidings: bun start runs already: process ${runner.pid}, says ${runner.file}; end it, or name another file: TIDINGS_SERVERS=FILE bun start --port-base N`,
+    ],
+  });
+  expect(await Bun.file(runner.file).text()).toBe(word);
+});
+
+test("a runner that is killed leaves no process, and its file is in nobody's way", async () => {
   await using runner = await start("sse", "ws");
   await runner.up();
   runner.kill("SIGKILL");
   expect(await runner.exited).toEqual({ code: null, signal: "SIGKILL" });
   expect(runner.pids()).toHaveLength(4);
   await gone(runner.pids());
+
+  await using next = command("start", ["--port-base", "0", "sse"], {
+    TIDINGS_SERVERS: runner.file,
+  });
+  await next.line((line) => line.includes("Ctrl-C ends everything"));
+  expect(await runner.servers()).toHaveLength(1);
 });
 
 test("nor does a killed `bun start`, which runs the runner", async () => {
@@ -173,4 +209,10 @@ test("an unknown technique is one line with those that there are", async () => {
     stdout: [],
     stderr: [`tidings: unknown technique "carrier-pigeon"; there are ${known}`],
   });
+});
+
+test("a port base that is no port is one line, and the usage", async () => {
+  const { code, stderr } = await output("start", ["--port-base", "-1"]);
+  expect({ code, lines: stderr.length }).toEqual({ code: 2, lines: 2 });
+  expect(stderr[0]).toStartWith("tidings: Option '--port-base' argument is ambiguous. ");
 });

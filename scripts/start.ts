@@ -2,12 +2,12 @@
 // one is a process of its own, so that a lane can be killed, restarted and measured alone.
 import { mkdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
-import { parseArgs, styleText } from "node:util";
+import { styleText } from "node:util";
 import type { Technique } from "@tidings/shared";
 import { pause } from "@tidings/shared/client";
-import { fail, numberOption } from "./cli.ts";
+import { fail, numberOption, onEnd, readArgs } from "./cli.ts";
 import { describeExit, run, serve, type Running, type RunOptions } from "./launch.ts";
-import { serversFile, type RunningServer } from "./servers.ts";
+import { leftWord, serversFile, type RunningServer } from "./servers.ts";
 import { techniques } from "./techniques.ts";
 
 // A process that ran for so long had a good start: its next end is a first one again.
@@ -17,21 +17,22 @@ const MAX_PAUSE_MS = 30_000;
 
 const usage = "usage: bun start [technique …] [--port-base N]     0: any free ports; default 3000";
 
-const { values, positionals } = (() => {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: { "port-base": { type: "string", default: "3000" } },
-    });
-  } catch (error) {
-    return fail(error, usage);
-  }
-})();
+const { values, positionals } = readArgs(usage, {
+  "port-base": { type: "string", default: "3000" },
+});
 
 const known = techniques.map(({ name }) => name);
 const unknown = positionals.find((name) => !known.includes(name));
 if (unknown !== undefined)
   fail(`unknown technique ${JSON.stringify(unknown)}; there are ${known.join(", ")}`);
+
+const other = await leftWord();
+if (other)
+  fail(
+    `bun start runs already: process ${other.pid}, says ${serversFile}; end it, or name another file: TIDINGS_SERVERS=FILE bun start --port-base N`,
+    undefined,
+    1,
+  );
 
 // Every port is taken once before anything is started: to see that it is free, or to choose one.
 const base = numberOption("--port-base", values["port-base"], { min: 0, max: 65_000 });
@@ -43,10 +44,8 @@ const claim = (name: string, index: number) => {
     held.push(listener);
     return { port: listener.port, url: `http://127.0.0.1:${listener.port}` };
   } catch {
-    console.error(
-      `tidings: port ${port} (${name}) is taken; choose others: bun start --port-base N`,
-    );
-    return process.exit(1);
+    const problem = `port ${port} (${name}) is taken; choose others: bun start --port-base N`;
+    return fail(problem, undefined, 1);
   }
 };
 
@@ -65,9 +64,7 @@ const servers = lanes.map(({ name, url, pair }): RunningServer => ({
   publish: pair?.client !== name,
 }));
 const serverUrl = (name: string) => servers.find((server) => server.name === name)?.url;
-const word = JSON.stringify({ servers });
-mkdirSync(dirname(serversFile), { recursive: true });
-await Bun.write(serversFile, word);
+const word = JSON.stringify({ pid: process.pid, servers });
 
 const colours = ["cyan", "magenta", "yellow", "green", "blue", "red"] as const;
 const names = [...lanes.map(({ name }) => name), "playground", "sources"];
@@ -122,8 +119,9 @@ const end = async () => {
     rmSync(serversFile);
   process.exit(0);
 };
-process.once("SIGINT", end);
-process.once("SIGTERM", end);
+onEnd(end);
+mkdirSync(dirname(serversFile), { recursive: true });
+await Bun.write(serversFile, word);
 
 const origins = [page.url, page.url.replace("127.0.0.1", "localhost")];
 const optionsOf = ({ name, pair }: Technique) =>

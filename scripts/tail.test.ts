@@ -72,7 +72,7 @@ test("a pair is followed at the half that has the events, where `bun start` runs
   const id = await publish(server.url, "a", 1);
   const file = join(tmpdir(), `tidings-tail-${process.pid}.json`);
   const running = { name: "webhook-provider", url: server.url, publish: true };
-  await Bun.write(file, JSON.stringify({ servers: [running] }));
+  await Bun.write(file, JSON.stringify({ pid: process.pid, servers: [running] }));
   const args = ["webhook-consumer", "--after", "0-0", "--json"];
   await using tail = command("tail", args, { TIDINGS_SERVERS: file });
   await tail.line(has(id));

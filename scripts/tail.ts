@@ -1,32 +1,22 @@
 // Follows a running server through its technique's own client: `bun run tail <technique>`. Events
 // and gaps go to stdout, one line each; what happens to the connection goes to stderr.
 import { once } from "node:events";
-import { parseArgs } from "node:util";
 import { GAP, type FeedEvent } from "@tidings/shared";
 import type { Note } from "@tidings/shared/client";
 import { openTap } from "@tidings/tap";
-import { fail } from "./cli.ts";
+import { fail, onEnd, readArgs } from "./cli.ts";
 import { defaultServers, runningServers } from "./servers.ts";
 import { clientOf, techniques } from "./techniques.ts";
 
 const usage = `usage: bun run tail <technique> [--after <cursor>] [--types a,b] [--json] [--url URL]
   techniques: ${techniques.map(({ name }) => name).join(", ")}`;
 
-const { values, positionals } = (() => {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        after: { type: "string" },
-        types: { type: "string" },
-        json: { type: "boolean", default: false },
-        url: { type: "string" },
-      },
-    });
-  } catch (error) {
-    return fail(error, usage);
-  }
-})();
+const { values, positionals } = readArgs(usage, {
+  after: { type: "string" },
+  types: { type: "string" },
+  json: { type: "boolean", default: false },
+  url: { type: "string" },
+});
 
 const [name, ...rest] = positionals;
 const technique = techniques.find((t) => t.name === name);
@@ -44,8 +34,7 @@ if (!url) fail(`${followed} has no server here; name one with --url`);
 
 const count = { events: 0, gaps: 0, reconnects: 0, requests: 0 };
 const stop = new AbortController();
-process.once("SIGINT", () => stop.abort());
-process.once("SIGTERM", () => stop.abort());
+onEnd(() => stop.abort());
 
 // Whoever reads us may have seen enough, as in `| head -3`; the next line then finds nobody.
 process.stdout.on("error", () => stop.abort());

@@ -35,6 +35,7 @@ test.each([
   [["nonsense"], "unknown technique nonsense"],
   [["http://127.0.0.1:1"], "does not answer GET /status"],
   [["sse", "--unknown"], "--unknown"],
+  [["--technique", "sse"], "--technique says whose client speaks to a URL; name the URL as well"],
   [["sse", "--only", "NO-SUCH-CLAUSE"], "no clause contains NO-SUCH-CLAUSE"],
 ])("verify %p is answered with one line", async (args, line) => {
   const { code, stderr } = await verify(...args);

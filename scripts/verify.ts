@@ -2,35 +2,22 @@
 // or against anybody's server that keeps SPEC.md.
 import { clauses, launchedLane, strangersLane, verify, type Lane } from "@tidings/conformance";
 import type { Technique } from "@tidings/shared";
-import { parseArgs } from "node:util";
-import { fail } from "./cli.ts";
+import { fail, readArgs } from "./cli.ts";
 import { techniques } from "./techniques.ts";
 
 const names = techniques.map(({ name }) => name);
+const isUrl = (name: string) => /^https?:/.test(name);
 const usage = `usage: bun run verify <technique or URL>… [--technique NAME] [--only TEXT]
   no name: all of ${names.join(", ")}; webhook: both halves of the pair
   --technique NAME   whose client speaks to a URL; default: what its /status says
   --only TEXT        only clauses whose id or title contains it`;
 
-const read = () => {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        technique: { type: "string" },
-        only: { type: "string", default: "" },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    });
-  } catch (error) {
-    return fail(error, usage);
-  }
-};
-const { values, positionals } = read();
-if (values.help) {
-  console.log(usage);
-  process.exit(0);
-}
+const { values, positionals } = readArgs(usage, {
+  technique: { type: "string" },
+  only: { type: "string", default: "" },
+});
+if (values.technique !== undefined && !positionals.some(isUrl))
+  fail("--technique says whose client speaks to a URL; name the URL as well", usage);
 
 const { only } = values;
 if (!clauses.some(({ ids, title }) => [...ids, title].some((text) => text.includes(only))))
@@ -56,7 +43,7 @@ const strangers = async (url: string): Promise<Lane> => {
 
 const lanes: Lane[] = [];
 for (const name of positionals.length > 0 ? positionals : names) {
-  if (/^https?:/.test(name)) lanes.push(await strangers(name));
+  if (isUrl(name)) lanes.push(await strangers(name));
   else for (const technique of named(name)) lanes.push(await launchedLane(technique));
 }
 

@@ -49,7 +49,8 @@ export const readCommit = async (path: string, hash: string, ref: string): Promi
   return {
     commit,
     author,
-    subject: subject.slice(0, MAX_SUBJECT),
+    // The cut may go through a character.
+    subject: subject.slice(0, MAX_SUBJECT).toWellFormed(),
     branch: ref.startsWith("refs/heads/") ? ref.slice("refs/heads/".length) : null,
     repository: basename(basename(folder) === ".git" ? dirname(folder) : folder, ".git"),
     filesChanged: files.length,

@@ -1,14 +1,17 @@
 import {
+  accessSync,
   chmodSync,
   constants,
-  accessSync,
+  existsSync,
+  lstatSync,
   mkdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
-import { gitPath } from "./git.ts";
+import { basename, dirname, join } from "node:path";
+import { git, gitPath } from "./git.ts";
 
 const BEGIN = "# >>> tidings: each commit becomes an event (bun run git-hook uninstall)";
 const END = "# <<< tidings";
@@ -69,14 +72,38 @@ export const withoutBlock = (hook: string): string => {
 export const hookPath = async (repository: string): Promise<string> =>
   join(await gitPath(repository, "--git-path", "hooks"), "post-commit");
 
+/** Whether a commit could take the hook along: git has it already, or does not ignore it. */
+export const isVersioned = async (repository: string): Promise<boolean> => {
+  const listed = ["ls-files", "--cached", "--others", "--exclude-standard", "--"];
+  // Outside of the worktree there is nothing to list.
+  return (await git(repository, ...listed, await hookPath(repository)).catch(() => "")) !== "";
+};
+
+// A path without links, of which the end need not exist yet.
+const real = (path: string): string =>
+  existsSync(path) ? realpathSync(path) : join(real(dirname(path)), basename(path));
+
+/** Throws where a hook would never run, or would run for other repositories as well. */
+const checkPlace = async (repository: string, hook: string): Promise<void> => {
+  if ((await git(repository, "rev-parse", "--is-inside-work-tree")) !== "true")
+    throw new Error(`${repository} has no worktree, so nobody commits there`);
+  const homes = ["--show-toplevel", "--git-common-dir"].map((name) => gitPath(repository, name));
+  const folder = real(dirname(hook));
+  if (!(await Promise.all(homes)).some((home) => `${folder}/`.startsWith(`${real(home)}/`)))
+    throw new Error(
+      `${folder} lies outside the repository, where others may share it; give this one a folder of its own: git config core.hooksPath <folder>`,
+    );
+};
+
 // Bytes as characters: a hook in another encoding than UTF-8 comes out as it went in.
 const read = (path: string): string | undefined => {
-  try {
-    return readFileSync(path, "latin1");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
-  }
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat?.isSymbolicLink())
+    throw new Error(
+      `${path} is a link, and others may share what it leads to, so it stays as it is`,
+    );
+  if (stat && !stat.isFile()) throw new Error(`${path} is not a file, so it stays as it is`);
+  return stat && readFileSync(path, "latin1");
 };
 const write = (path: string, hook: string) => writeFileSync(path, hook, "latin1");
 const asBytes = (text: string) => Buffer.from(text).toString("latin1");
@@ -93,9 +120,10 @@ const isExecutable = (path: string): boolean => {
 /** Returns what was done, in a line. Throws, with the cure, when a hook must not be touched. */
 export const install = async (repository: string, programs: Programs): Promise<string> => {
   const path = await hookPath(repository);
+  await checkPlace(repository, path);
   const hook = read(path);
   const text = asBytes(block(programs));
-  if (hook === undefined) {
+  if (hook === undefined || hook === "") {
     mkdirSync(dirname(path), { recursive: true });
     write(path, `${OURS}\n${text}\n`);
     chmodSync(path, 0o755);

@@ -1,32 +1,50 @@
-// Every commit becomes an event: `bun run git-hook install | uninstall | publish [repository]`.
+// Every commit becomes an event: `bun run git-hook install | uninstall | publish <repository>`.
 import { parseArgs } from "node:util";
 import { readCommit, readHead } from "./commit.ts";
-import { install, uninstall } from "./hook.ts";
-import { publish, runningServers } from "./publish.ts";
+import { install, isVersioned, uninstall } from "./hook.ts";
+import { publish, targets } from "./publish.ts";
 
-const usage = "usage: bun run git-hook install | uninstall | publish [repository, default .]";
+const usage = "usage: bun run git-hook install | uninstall | publish <repository>";
 
-const fail = (error: unknown, hint?: string): never => {
-  console.error(`git-hook: ${error instanceof Error ? error.message : error}`);
+// What the file system says begins with a code: `EACCES: permission denied, open '/path'`.
+const plain = (text: string) => text.replace(/^[A-Z]+: ([^,]+), (\w+) ('.*')$/, "cannot $2 $3: $1");
+
+function fail(error: unknown, hint?: string): never {
+  console.error(`git-hook: ${error instanceof Error ? plain(error.message) : error}`);
   if (hint) console.error(hint);
-  return process.exit(2);
-};
+  process.exit(2);
+}
 
 const { values, positionals } = (() => {
   try {
     return parseArgs({
       allowPositionals: true,
       // The hook says what it saw: by the time we run, HEAD may have moved on.
-      options: { commit: { type: "string" }, ref: { type: "string" } },
+      options: {
+        commit: { type: "string" },
+        ref: { type: "string" },
+        help: { type: "boolean", short: "h" },
+      },
     });
   } catch (error) {
     return fail(error, usage);
   }
 })();
-const [command = "", repository = ".", ...rest] = positionals;
+if (values.help) {
+  console.log(usage);
+  process.exit(0);
+}
+
+const commands = ["install", "uninstall", "publish"];
+const [command, repository, ...rest] = positionals;
+if (command === undefined) fail("say what to do", usage);
+if (!commands.includes(command)) fail(`unknown command ${JSON.stringify(command)}`, usage);
+// Under `bun run` the current folder is always this project, so there is no default.
+if (repository === undefined) fail(`say where: ${command} takes a repository`, usage);
+if (rest.length > 0) fail(`one repository at a time, not ${rest.join(" ")} as well`, usage);
 
 const publishCommit = async () => {
-  const servers = await runningServers();
+  const servers = await targets();
   if (servers.length === 0) {
     console.error("git-hook: no server is running; start them with `bun start`");
     process.exitCode = 1;
@@ -50,14 +68,15 @@ const publishCommit = async () => {
 };
 
 try {
-  if (rest.length > 0) fail(`one repository at a time, not ${rest.join(" ")} as well`, usage);
   if (command === "install") {
     const programs = { bun: process.execPath, main: import.meta.path };
     console.log(`git-hook: ${await install(repository, programs)}`);
+    if (await isVersioned(repository))
+      console.error(
+        "git-hook: git does not ignore this file; keep it out of your commits, since it names this machine's programs",
+      );
   } else if (command === "uninstall") console.log(`git-hook: ${await uninstall(repository)}`);
-  else if (command === "publish") await publishCommit();
-  else
-    fail(command === "" ? "say what to do" : `unknown command ${JSON.stringify(command)}`, usage);
+  else await publishCommit();
 } catch (error) {
   fail(error);
 }

@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readFileSync,
   realpathSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -168,14 +169,11 @@ test("a commit event reaches a real server, once", async () => {
       { name: "sse", url, publish: true },
       { name: "fed by another", url: "http://127.0.0.1:1", publish: false },
     ];
-    writeFileSync(list, JSON.stringify({ servers }));
-    const byHand = await run(
-      ["env", "-u", "TIDINGS_URLS", process.execPath, main, "publish"],
-      path,
-      {
-        TIDINGS_SERVERS: list,
-      },
-    );
+    writeFileSync(list, JSON.stringify({ pid: process.pid, servers }));
+    const publish = [process.execPath, main, "publish", path];
+    const byHand = await run(["env", "-u", "TIDINGS_URLS", ...publish], folder, {
+      TIDINGS_SERVERS: list,
+    });
     expect(byHand).toEqual({
       code: 0,
       stdout: expect.stringMatching(/^sse  \d+-1\n$/),
@@ -290,6 +288,11 @@ test("what a commit is: branches, merges, binary files, and no branch at all", a
   writeFileSync(join(path, "picture"), "text now\n");
   await commit(path, "On no branch\nat all\n\nThe body.", listener.env);
   expect(await next()).toMatchObject({ branch: null, subject: "On no branch at all" });
+
+  // A character that the cut goes through is replaced: half of one is not Unicode.
+  const most = "a".repeat(999);
+  await commit(path, `${most}😀`, listener.env);
+  expect(await next()).toMatchObject({ subject: `${most}\ufffd` });
 });
 
 test("a worktree has its repository's hook, name and its own branch", async () => {
@@ -312,11 +315,82 @@ test("core.hooksPath is respected, from a subfolder as well", async () => {
   const path = await repository();
   mkdirSync(join(path, "deep"));
   await git(path, ["config", "core.hooksPath", "own hooks"]);
-  const { stdout } = await hook(["install", join(path, "deep")]);
-  expect(stdout).toBe(`git-hook: installed ${join(path, "own hooks/post-commit")}\n`);
+  const { code, stdout, stderr } = await hook(["install", join(path, "deep")]);
+  expect({ code, stdout }).toEqual({
+    code: 0,
+    stdout: `git-hook: installed ${join(path, "own hooks/post-commit")}\n`,
+  });
+  // Nobody shall find another machine's paths in what he pulls.
+  expect(stderr).toMatch(
+    /^git-hook: git does not ignore this file; keep it out of your commits.*\n$/,
+  );
   expect(existsSync(join(path, ".git/hooks/post-commit"))).toBeFalse();
   await commit(path, "Own hooks", listener.env);
   expect((await listener.next()).body.data.subject).toBe("Own hooks");
+});
+
+test("a hook that git ignores is no matter for commits", async () => {
+  const path = await repository();
+  await git(path, ["config", "core.hooksPath", "own"]);
+  writeFileSync(join(path, ".gitignore"), "own/\n");
+  expect(await hook(["install", path])).toMatchObject({ code: 0, stderr: "" });
+});
+
+test("hooks that other repositories share are left alone", async () => {
+  const shared = join(folder, "shared hooks");
+  const config = join(folder, "config");
+  await git(folder, ["config", "--file", config, "core.hooksPath", shared]);
+  const path = await repository();
+  const { code, stderr } = await hook(["install", path], { GIT_CONFIG_GLOBAL: config });
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/^git-hook: .*shared hooks lies outside the repository, .*\n$/);
+  expect(existsSync(shared)).toBeFalse();
+});
+
+test("a hook that is a link is left alone, by uninstall as well", async () => {
+  const path = await repository();
+  const target = join(folder, "shared by links");
+  await hook(["install", path]);
+  const file = join(path, ".git/hooks/post-commit");
+  renameSync(file, target);
+  symlinkSync(target, file);
+  const before = readFileSync(target, "utf8");
+  for (const command of ["install", "uninstall"])
+    expect(await hook([command, path])).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: `git-hook: ${file} is a link, and others may share what it leads to, so it stays as it is\n`,
+    });
+  expect(readFileSync(target, "utf8")).toBe(before);
+});
+
+test("where there can be no hook, a line says so", async () => {
+  const bare = join(folder, "bare.git");
+  await git(folder, ["init", "--quiet", "--bare", bare]);
+  expect((await hook(["install", bare])).stderr).toBe(
+    `git-hook: ${bare} has no worktree, so nobody commits there\n`,
+  );
+  const path = await repository();
+  const file = join(path, ".git/hooks/post-commit");
+  mkdirSync(file, { recursive: true });
+  expect((await hook(["install", path])).stderr).toBe(
+    `git-hook: ${file} is not a file, so it stays as it is\n`,
+  );
+  await git(path, ["config", "core.hooksPath", ".git/config"]);
+  expect((await hook(["uninstall", path])).stderr).toBe(
+    `git-hook: cannot lstat '${join(path, ".git/config/post-commit")}': not a directory\n`,
+  );
+});
+
+test("an empty hook does nothing, so ours takes its place", async () => {
+  await using listener = startListener();
+  const path = await repository();
+  const file = join(path, ".git/hooks/post-commit");
+  mkdirSync(join(path, ".git/hooks"), { recursive: true });
+  writeFileSync(file, "", { mode: 0o755 });
+  expect(await hook(["install", path])).toMatchObject({ code: 0, stderr: "" });
+  const hash = await commit(path, "Once empty", listener.env);
+  expect((await listener.next()).key).toBe(hash);
 });
 
 test("installing twice changes nothing; uninstalling takes the file that we made", async () => {
@@ -401,6 +475,7 @@ test.each([
 test.each([
   [[], "say what to do"],
   [["instal"], 'unknown command "instal"'],
+  [["install"], "say where: install takes a repository"],
   [["install", "a", "b"], "one repository at a time"],
   [["install", "--force"], "Unknown option '--force'"],
   [["install", "/nowhere at all"], "cannot change to '/nowhere at all'"],
@@ -410,4 +485,12 @@ test.each([
   expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
   expect(stderr.split("\n")[0]).toContain(problem);
   expect(stderr).not.toContain("    at ");
+});
+
+test("--help is the usage", async () => {
+  expect(await hook(["--help"])).toEqual({
+    code: 0,
+    stdout: expect.stringMatching(/^usage: bun run git-hook install .*\n$/),
+    stderr: "",
+  });
 });

@@ -38,8 +38,9 @@ for (const url of to)
     fail(`--to must be a server's URL, such as http://127.0.0.1:3003, not ${JSON.stringify(url)}`);
 
 const closing = new AbortController();
-process.once("SIGTERM", () => closing.abort());
-process.once("SIGINT", () => closing.abort());
+// Ctrl-C comes twice under `bun run`, and the second must not find us without a listener.
+process.on("SIGTERM", () => closing.abort());
+process.on("SIGINT", () => closing.abort());
 const { signal } = closing;
 
 const token = process.env.TIDINGS_TOKEN || undefined;

@@ -1,21 +1,17 @@
 // Serves the page: `bun apps/playground/src/main.ts [--port N] [--lanes JSON]`.
-import { parseArgs } from "node:util";
-import { fail, numberOption } from "../../../scripts/cli.ts";
+import { fail, numberOption, onEnd, readArgs } from "../../../scripts/cli.ts";
 import { runningServers, type RunningServer } from "../../../scripts/servers.ts";
 import { server } from "./server.ts";
 
 const usage = `usage: bun apps/playground/src/main.ts [--port N] [--lanes '[{"name", "url"}]']
   default: port 3000, and the servers that bun start runs`;
 
-const { values } = (() => {
-  try {
-    return parseArgs({
-      options: { port: { type: "string", default: "3000" }, lanes: { type: "string" } },
-    });
-  } catch (error) {
-    return fail(error, usage);
-  }
-})();
+const { values, positionals } = readArgs(usage, {
+  port: { type: "string", default: "3000" },
+  lanes: { type: "string" },
+});
+
+if (positionals.length > 0) fail(`${positionals.join(" ")} is one too many`, usage);
 
 const isServers = (value: unknown): value is RunningServer[] =>
   Array.isArray(value) && value.every((s) => typeof s?.name === "string" && URL.canParse(s.url));
@@ -35,13 +31,11 @@ try {
   app.listen({ port, hostname: "127.0.0.1", reusePort: false });
 } catch (error) {
   const taken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
-  fail(taken ? `port ${port} is taken; choose another with --port` : error);
+  fail(taken ? `port ${port} is taken; choose another with --port` : error, undefined, 1);
 }
 console.log(`ready ${app.server?.url.origin}`);
 
-const end = async () => {
+onEnd(async () => {
   await app.stop(true);
   process.exit(0);
-};
-process.once("SIGTERM", end);
-process.once("SIGINT", end);
+});

@@ -1,0 +1,40 @@
+import { expect, test } from "bun:test";
+import { run } from "./launch.ts";
+import { output } from "./testing.ts";
+
+test.each(["start", "tail", "publish", "verify", "new-technique"])(
+  "%s --help is the usage, on stdout",
+  async (script) => {
+    for (const help of ["--help", "-h"]) {
+      const { code, stdout, stderr } = await output(script, ["sse", help]);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: [] });
+      expect(stdout[0]).toStartWith("usage: bun ");
+    }
+  },
+);
+
+test("a command ends once, however often it is told to", async () => {
+  const said: string[] = [];
+  const ready = Promise.withResolvers<void>();
+  const ending = Promise.withResolvers<void>();
+  const code = `
+    import { onEnd } from "./scripts/cli.ts";
+    onEnd(() => console.log("ending"));
+    process.on("SIGUSR2", () => process.exit(0));
+    setInterval(() => {}, 1_000);
+    console.log("ready");`;
+  await using command = run("ending", ["-e", code], {
+    onLine: (line) => {
+      said.push(line);
+      (line === "ready" ? ready : ending).resolve();
+    },
+  });
+  await ready.promise;
+  command.kill("SIGINT");
+  await ending.promise;
+  command.kill("SIGINT");
+  command.kill("SIGTERM");
+  command.kill("SIGUSR2");
+  expect(await command.exited).toEqual({ code: 0, signal: null });
+  expect(said).toEqual(["ready", "ending"]);
+});
