@@ -24,7 +24,7 @@ class CountingFeed extends Feed {
       get cursor() {
         return reader.cursor;
       },
-      read: reader.read,
+      read: () => reader.read(),
       close,
     };
   }
