@@ -38,3 +38,17 @@ test("a command ends once, however often it is told to", async () => {
   expect(await command.exited).toEqual({ code: 0, signal: null });
   expect(said).toEqual(["ready", "ending"]);
 });
+
+test.each(["scripts/serve.ts sse", "apps/playground/src/main.ts"])(
+  "a taken port is one line and exit code 1: %s",
+  async (line) => {
+    using taken = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    const [script = "", ...args] = line.split(" ");
+    const said: string[] = [];
+    const server = run(line, [script, ...args, "--port", `${taken.port}`], {
+      onLine: (text) => said.push(text),
+    });
+    expect(await server.exited).toEqual({ code: 1, signal: null });
+    expect(said).toEqual([`tidings: port ${taken.port} is taken; choose another with --port`]);
+  },
+);
