@@ -40,9 +40,9 @@ export async function* subscribe(
 
       // 4. receive
       const response = await ask(events, { signal: line.signal, headers });
-      backOff.opened();
       const page = await readPage(response);
       clearTimeout(silence);
+      backOff.opened();
       for (const event of page.events) {
         // 5. advance: before the event is handed on, for the caller may never ask again.
         cursor = event.id;
