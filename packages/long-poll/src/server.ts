@@ -23,9 +23,7 @@ export const server = ({ holdMs = 25_000, ...options }: Options) => {
   const { app, feed, subscribers, stats, accept, reply, addressOf, closing } = contract(
     "long-poll",
     options,
-    {
-      serve: { idleTimeout: 10 + Math.ceil(holdMs / 1000) },
-    },
+    { serve: { idleTimeout: 10 + Math.ceil(holdMs / 1000) } },
   );
 
   return app.get("/events", ({ request, query }) => {
@@ -56,7 +54,7 @@ export const server = ({ holdMs = 25_000, ...options }: Options) => {
     const respond = (batch?: Batch) => {
       const page = batch?.as(encodePage) ?? encodePage({ json: [], cursor: reader.cursor });
       stats.delivered += batch?.events.length ?? 0;
-      stats.bytesOut += page.length;
+      stats.bytesOut += Buffer.byteLength(page);
       leave();
       return reply(request, page, wishMs <= holdMs ? applied(wishMs) : headers);
     };
@@ -81,6 +79,8 @@ export const server = ({ holdMs = 25_000, ...options }: Options) => {
     }
     if (!wait) return respond(ready);
     request.signal.addEventListener("abort", end);
+    // It may have left while it was being authorized.
+    if (request.signal.aborted) end();
     return held.promise;
   });
 };

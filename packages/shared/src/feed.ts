@@ -40,13 +40,21 @@ export class Batch {
   readonly events: readonly FeedEvent[];
   /** Each event's JSON, made once, when it was published. */
   readonly json: readonly string[];
+  /** How long that JSON is, in bytes of UTF-8. */
+  readonly bytes: number;
   /** Where a reader stands that has read this batch. */
   readonly cursor: string;
   readonly #encoded = new Map<unknown, string | Uint8Array>();
 
-  constructor(events: readonly FeedEvent[], json: readonly string[], cursor: string) {
+  constructor(
+    events: readonly FeedEvent[],
+    json: readonly string[],
+    bytes: number,
+    cursor: string,
+  ) {
     this.events = events;
     this.json = json;
+    this.bytes = bytes;
     this.cursor = cursor;
   }
 
@@ -246,8 +254,9 @@ export class Feed {
       const { end, batch } = feed.#page(this.#place, this.#kind);
       this.#place = end;
       if (!lost) return batch;
-      const { events = [], json = [] } = batch ?? {};
-      return new Batch([lost, ...events], [JSON.stringify(lost), ...json], feed.#id(end));
+      const { events = [], json = [], bytes = 0 } = batch ?? {};
+      const gap = JSON.stringify(lost);
+      return new Batch([lost, ...events], [gap, ...json], gap.length + bytes, feed.#id(end));
     }
 
     close(): void {
@@ -321,7 +330,7 @@ export class Feed {
       json.push(retained.json);
       bytes += retained.bytes;
     }
-    const batch = events.length > 0 ? new Batch(events, json, this.#id(end)) : undefined;
+    const batch = events.length > 0 ? new Batch(events, json, bytes, this.#id(end)) : undefined;
     return (kind.page = { from, end, newest, batch });
   }
 

@@ -1,4 +1,5 @@
 import {
+  checkOptions,
   contract,
   encodePage,
   readLimit,
@@ -13,6 +14,7 @@ export interface Options extends ServerOptions {
 }
 
 export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
+  checkOptions({ pollIntervalMs }, { pollIntervalMs: { min: 0 } });
   const { app, feed, stats, accept, reply, closing } = contract("short-poll", options);
 
   return app.get("/events", ({ request, query }) => {
@@ -44,7 +46,7 @@ export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
       return reply(request, null, headers, 304);
     const page = batch?.as(encodePage) ?? encodePage({ json: [], cursor: reader.cursor });
     stats.delivered += batch?.events.length ?? 0;
-    stats.bytesOut += page.length;
+    stats.bytesOut += Buffer.byteLength(page);
     return reply(request, page, headers);
 
     // 6. heartbeat: none. Every answer is one.

@@ -1,4 +1,5 @@
 import {
+  checkOptions,
   contract,
   createHeartbeat,
   readQuery,
@@ -8,7 +9,7 @@ import {
 import { encode, encodeEvent } from "./wire.ts";
 
 export interface Options extends ServerOptions {
-  /** A stream that was quiet for so long gets a heartbeat, in milliseconds. Default 15,000. */
+  /** A stream that was quiet for so long gets a heartbeat, in ms. Default 15,000; at most 240,000. */
   heartbeatMs?: number | undefined;
   /** What a client that lost us waits before it comes back, in milliseconds. Default 2,000. */
   retryMs?: number | undefined;
@@ -29,6 +30,14 @@ const headers = new Headers({
 
 export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Options) => {
   const { maxHeldBytes = 262_144 } = options;
+  checkOptions(
+    { heartbeatMs, retryMs, maxHeldBytes },
+    {
+      heartbeatMs: { min: 1, max: 240_000 },
+      retryMs: { min: 0 },
+      maxHeldBytes: { min: 1 },
+    },
+  );
   const { app, feed, subscribers, stats, accept, reply, addressOf } = contract("sse", options);
   const startHeart = createHeartbeat(heartbeatMs);
 
@@ -102,7 +111,7 @@ export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Op
       full = false;
       deliver();
     };
-    server?.timeout(request, Math.min(255, 8 + Math.ceil(heartbeatMs / 1000)));
+    server?.timeout(request, 8 + Math.ceil(heartbeatMs / 1000));
 
     // 8. close: one way out, whoever leaves first.
     function cancel() {

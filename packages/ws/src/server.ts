@@ -1,13 +1,19 @@
 import { asProblem, Problem } from "@tidings/shared";
-import { contract, readQuery, unavailable, type ServerOptions } from "@tidings/shared/server";
+import {
+  checkOptions,
+  contract,
+  readQuery,
+  unavailable,
+  type ServerOptions,
+} from "@tidings/shared/server";
 import type { ServerWebSocket } from "bun";
 import { createTopics } from "./topics.ts";
 import { decode, frame, PROTOCOL } from "./wire.ts";
 
 export interface Options extends ServerOptions {
-  /** Sockets that were quiet for so long get a heartbeat, in milliseconds. Default 15,000. */
+  /** Sockets that were quiet for so long get a heartbeat, in ms. Default 15,000; at most 900,000. */
   heartbeatMs?: number | undefined;
-  /** What one subscriber may leave unread before it is cut, in bytes. Default 1 MiB. */
+  /** What one subscriber may leave unread before it is cut, in bytes. Default 1 MiB, at least 128 KiB. */
   maxHeldBytes?: number | undefined;
   /** Longest message of a client, in bytes; a longer one closes with 1009. Default 65,536. */
   maxMessageBytes?: number | undefined;
@@ -17,13 +23,22 @@ export interface Options extends ServerOptions {
 
 export const server = ({ heartbeatMs = 15_000, ...options }: Options) => {
   const { maxHeldBytes = 2 ** 20, maxMessageBytes = 65_536, maxMessagesPerSecond = 100 } = options;
+  checkOptions(
+    { heartbeatMs, maxHeldBytes, maxMessageBytes, maxMessagesPerSecond },
+    {
+      heartbeatMs: { min: 1, max: 900_000 },
+      maxHeldBytes: { min: 2 ** 17 },
+      maxMessageBytes: { min: 1 },
+      maxMessagesPerSecond: { min: 1 },
+    },
+  );
   // The limits belong here: those of a single route are taken and ignored.
   const websocket = {
     maxPayloadLength: maxMessageBytes,
     backpressureLimit: maxHeldBytes,
     closeOnBackpressureLimit: true,
     // Bun pings a silent client in time, and cuts it when no pong comes.
-    idleTimeout: Math.min(960, 8 + Math.ceil(heartbeatMs / 1000)),
+    idleTimeout: 8 + Math.ceil(heartbeatMs / 1000),
   };
   const { app, feed, subscribers, stats, publish, accept, addressOf } = contract("ws", options, {
     websocket,
@@ -32,8 +47,8 @@ export const server = ({ heartbeatMs = 15_000, ...options }: Options) => {
     feed,
     heartbeatMs,
     broadcast: (topic, text) => void app.server?.publish(topic, text),
-    onDelivered(count, events, bytes) {
-      stats.delivered += count * events;
+    onDelivered: (count, { events, bytes }) => {
+      stats.delivered += count * events.length;
       stats.bytesOut += count * bytes;
     },
   });
@@ -49,7 +64,7 @@ export const server = ({ heartbeatMs = 15_000, ...options }: Options) => {
 
     // 3. resume
     const { after, types } = readQuery(query);
-    const reader = feed.reader({ after, types });
+    const reader = feed.reader({ after, types, maxBytes: maxHeldBytes / 2 });
     let socket: ServerWebSocket<unknown> | undefined;
     let leaveTopic: (() => void) | undefined;
 
@@ -74,7 +89,7 @@ export const server = ({ heartbeatMs = 15_000, ...options }: Options) => {
       while (socket && !leaveTopic && socket.getBufferedAmount() === 0) {
         const batch = reader.read();
         for (const text of batch?.json ?? []) socket.send(text);
-        stats.bytesOut += batch?.json.join("").length ?? 0;
+        stats.bytesOut += batch?.bytes ?? 0;
         stats.delivered += batch?.events.length ?? 0;
         if (batch) continue;
         leaveTopic = topics.join(socket, types);
@@ -111,6 +126,7 @@ export const server = ({ heartbeatMs = 15_000, ...options }: Options) => {
 
     // 8. close: one way out, whoever leaves first.
     function leave() {
+      if ((socket?.getBufferedAmount() ?? 0) > 0) stats.dropped++;
       leaveTopic?.();
       subscribers.leave(close);
     }

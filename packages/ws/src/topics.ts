@@ -1,4 +1,10 @@
-import { createHeartbeat, type Feed, type Heart, type Reader } from "@tidings/shared/server";
+import {
+  createHeartbeat,
+  type Batch,
+  type Feed,
+  type Heart,
+  type Reader,
+} from "@tidings/shared/server";
 import type { ServerWebSocket } from "bun";
 import { frame } from "./wire.ts";
 
@@ -7,8 +13,8 @@ interface TopicsOptions {
   /** Bun's native fan-out: it writes once per subscriber for all that a turn published. */
   broadcast: (topic: string, text: string) => void;
   heartbeatMs: number;
-  /** Told how many subscribers were sent how many events and bytes. */
-  onDelivered: (subscribers: number, events: number, bytes: number) => void;
+  /** Told how many subscribers were sent what. */
+  onDelivered: (subscribers: number, batch: Batch) => void;
 }
 
 interface Topic {
@@ -25,12 +31,8 @@ export const createTopics = ({ feed, broadcast, heartbeatMs, onDelivered }: Topi
   const open = (name: string, types: readonly string[] | undefined): Topic => {
     const wake = () => {
       for (let batch = reader.read(); batch; batch = reader.read()) {
-        let bytes = 0;
-        for (const text of batch.json) {
-          broadcast(name, text);
-          bytes += text.length;
-        }
-        onDelivered(topic.subscribers, batch.events.length, bytes);
+        for (const text of batch.json) broadcast(name, text);
+        onDelivered(topic.subscribers, batch);
         topic.heart.refresh();
       }
     };
