@@ -31,7 +31,7 @@ export type Publish = (type: string, data: Json, key?: string) => FeedEvent | Pr
 export interface Delivered {
   /** Events handed to subscribers. */
   delivered: number;
-  /** Subscribers that were cut because they read too slowly. */
+  /** Subscribers that were cut because they read too slowly; NaN where nobody can tell. */
   dropped: number;
   /** Bytes of body or frames handed to the network. */
   bytesOut: number;
