@@ -189,8 +189,11 @@ class Follower {
       got.every((event, i) => event === due[i]),
       "a hole, a double or a reorder",
     );
-    const bytes = got.reduce((sum, event) => sum + JSON.stringify(event).length, 0);
-    const full = got.length === this.limit || bytes >= PAGE_BYTES;
+    // A page is full as well when the event after it, wanted or not, would make it too long.
+    const end = offsetOf(this.reader.cursor);
+    const after = this.#model.all.slice(end, end + 1);
+    const json = [...got, ...after.map(({ event }) => event)].map((event) => JSON.stringify(event));
+    const full = got.length === this.limit || Buffer.byteLength(json.join("")) > PAGE_BYTES;
     check(got.length === due.length || full, "a short page");
     check(batch !== undefined || due.length === 0, "nothing, though something is due");
 
