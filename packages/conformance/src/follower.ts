@@ -15,7 +15,12 @@ export class Follower implements AsyncDisposable {
   #error: unknown;
   #ended = false;
 
-  constructor(lane: Lane, url: string, deadline: AbortSignal, options: Options = {}) {
+  constructor(
+    lane: Pick<Lane, "subscribe">,
+    url: string,
+    deadline: AbortSignal,
+    options: Options = {},
+  ) {
     this.#deadline = deadline;
     deadline.addEventListener("abort", this.#wake);
     const notes = (note: Note) => {
