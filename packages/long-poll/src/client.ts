@@ -61,8 +61,8 @@ export async function* subscribe(
       line.abort(new Error("The server does not answer."));
     }
 
-    // 7. reconnect: at once after an answer; after a failure with back-off. A server that does not
-    // hold us counts as one: it would be asked in a circle.
+    // 7. reconnect: at once after an answer [POLL-3]; after a failure with back-off. A server that
+    // does not hold us counts as one: it would be asked in a circle. [LONG-POLL-9]
     if (failure !== undefined) await backOff.wait(failure);
 
     // 8. close: the timer and, if it still runs, the request.

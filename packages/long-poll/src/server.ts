@@ -41,16 +41,19 @@ export const server = ({ holdMs = 25_000, ...options }: Options) => {
     const held = Promise.withResolvers<Response>();
     const reader = feed.reader({ after, types, limit: readLimit(query), wake: answer });
 
-    // 4. hand over: the waiter is registered before it reads, so no wake-up falls in between. Who
-    // has no cursor yet is told its place at once: a wait that breaks off would lose it.
+    // 4. hand over: the waiter is registered before it reads, so no wake-up falls in between.
+    // [LONG-POLL-1] Who has no cursor yet is told its place at once: a wait that breaks off would
+    // lose it. [LONG-POLL-5]
     const ready = reader.read();
     const wait = !ready && after !== undefined && waitMs > 0 && request.method !== "HEAD";
+    // Who need not wait needs no seat. [LONG-POLL-7]
     if (wait && !subscribers.join(end, addressOf(request))) {
       reader.close();
       throw unavailable();
     }
 
-    // 5. deliver: a burst is one answer, encoded once for all who stand at the same place.
+    // 5. deliver: a burst is one answer, encoded once for all who stand at the same
+    // place. [LONG-POLL-6]
     const respond = (batch?: Batch) => {
       const page = batch?.as(encodePage) ?? encodePage({ json: [], cursor: reader.cursor });
       stats.delivered += batch?.events.length ?? 0;
@@ -64,11 +67,13 @@ export const server = ({ holdMs = 25_000, ...options }: Options) => {
     }
 
     // 6. heartbeat: the answer without events, when the time is up [RFC 6202, section 5.5].
+    // [LONG-POLL-2, LONG-POLL-4]
     const timer = wait ? setTimeout(end, waitMs) : undefined;
 
     // 7. slow reader: none. An answer is one page, and the rest stays in the feed.
 
     // 8. close: one way out, for an answer, for a client that leaves and for a closing server.
+    // [LONG-POLL-8]
     function leave() {
       clearTimeout(timer);
       reader.close();
@@ -100,6 +105,7 @@ const applied = (wishMs: number): Headers => {
 /**
  * `Prefer: wait=N` in milliseconds: the first one counts, what is no number does not. Commas part
  * preferences, but not within quotes; after a semicolon come parameters [RFC 7240, section 2].
+ * [LONG-POLL-3]
  */
 const readPrefer = (header: string | null): number | undefined => {
   const preferences = header?.match(/("(\\.|[^"\\])*"?|[^",])+/g) ?? [];

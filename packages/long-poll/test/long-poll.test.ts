@@ -1,9 +1,155 @@
 import type { FeedEvent } from "@tidings/shared";
-import type { Note } from "@tidings/shared/client";
-import { Feed } from "@tidings/shared/server";
-import { describe, expect, test } from "bun:test";
+import { readPage, type Note } from "@tidings/shared/client";
+import { Feed, type ReaderOptions } from "@tidings/shared/server";
+import { afterEach, describe, expect, mock, spyOn, test } from "bun:test";
 import { subscribe } from "../src/client.ts";
-import { server } from "../src/server.ts";
+import { server, type Options } from "../src/server.ts";
+
+afterEach(() => {
+  mock.restore();
+});
+
+const start = (options: Partial<Options> = {}, history = 0) => {
+  const closing = new AbortController();
+  const feed = options.feed ?? new Feed({ epoch: 1_000 });
+  for (let n = 1; n <= history; n++) feed.publish("a", n);
+  const app = server({ signal: closing.signal, ...options, feed });
+  app.listen({ port: 0, hostname: "127.0.0.1", reusePort: false });
+  if (!app.server) throw new Error("The server did not start.");
+  const { origin } = app.server.url;
+  return {
+    feed,
+    closing,
+    get: (query = "") => fetch(`${origin}/events${query}`),
+    page: async (query = "") => readPage(await fetch(`${origin}/events${query}`)),
+    /** Resolves when so many are held. */
+    async held(count: number) {
+      for (;;) {
+        const status: unknown = await (await fetch(`${origin}/status`)).json();
+        if ((status as { subscribers: number }).subscribers === count) return;
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      closing.abort();
+      await app.server?.stop(true);
+    },
+  };
+};
+
+/** Publishes between the look and the wait: right after a reader has found nothing. */
+class NastyFeed extends Feed {
+  override reader(options?: ReaderOptions) {
+    const reader = super.reader(options);
+    return {
+      get cursor() {
+        return reader.cursor;
+      },
+      read: () => {
+        const batch = reader.read();
+        if (!batch && this.window.events === 0) this.publish("a", "in between");
+        return batch;
+      },
+      close: () => reader.close(),
+    };
+  }
+}
+
+describe("an answer", () => {
+  test("LONG-POLL-1: what is published between the look and the wait is not lost", async () => {
+    await using house = start({ feed: new NastyFeed({ epoch: 1_000 }) });
+    const page = await house.page("?after=0-0");
+    expect(page).toMatchObject({ events: [{ data: "in between" }], cursor: "1000-1" });
+  });
+
+  test("LONG-POLL-1: what is published between two polls is not lost", async () => {
+    await using house = start({}, 1);
+    const { cursor } = await house.page();
+    house.feed.publish("a", 2);
+    const page = await house.page(`?after=${cursor}`);
+    expect(page).toMatchObject({ events: [{ data: 2 }], cursor: "1000-2" });
+  });
+
+  test("LONG-POLL-2: a wait is 25 s at the most, each with a length of its own", async () => {
+    const waits: unknown[] = [];
+    const real = globalThis.setTimeout;
+    const noted = (done: () => void, ms = 0) => {
+      if (ms > 10_000) waits.push(ms);
+      return real(done, ms);
+    };
+    spyOn(globalThis, "setTimeout").mockImplementation(Object.assign(noted, real));
+    const closing = new AbortController();
+    const { handle } = server({ feed: new Feed(), signal: closing.signal });
+    const ask = () => handle(new Request("http://localhost/events?after=0-0"));
+    const answers = Array.from({ length: 20 }, ask);
+    while (waits.length < answers.length) await new Promise((turn) => setImmediate(turn));
+    closing.abort();
+    await Promise.all(answers);
+    for (const ms of waits) expect(ms).toBeWithin(20_000, 25_001);
+    expect(new Set(waits).size).toBeGreaterThan(1);
+  });
+
+  test("LONG-POLL-4, POLL-1: when the time is up, 200 with no events and the cursor", async () => {
+    await using house = start({ holdMs: 20 }, 3);
+    const answer = await house.get("?after=1000-3");
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("cache-control")).toBe("no-store");
+    expect(await answer.json()).toEqual({ events: [], cursor: "1000-3" });
+    const full = await house.get("?after=1000-2");
+    expect(full.headers.get("cache-control")).toBe("no-store");
+  });
+
+  test("LONG-POLL-5: who has no cursor is told its place at once", async () => {
+    // Held, it would come after the test's own time-out.
+    await using house = start({ holdMs: 200_000 }, 3);
+    expect(await (await house.get()).json()).toEqual({ events: [], cursor: "1000-3" });
+  });
+
+  test("LONG-POLL-6: a burst is one answer", async () => {
+    await using house = start({}, 1);
+    const answer = house.page("?after=1000-1");
+    await house.held(1);
+    for (let n = 2; n <= 6; n++) house.feed.publish("a", n);
+    const { events, cursor } = await answer;
+    expect(events.map(({ data }) => data)).toEqual([2, 3, 4, 5, 6]);
+    expect(cursor).toBe("1000-6");
+    await house.held(0);
+  });
+
+  test("LONG-POLL-7, POLL-4: without a seat nobody waits, and what is ready is answered", async () => {
+    await using house = start({ maxSubscribers: 1 }, 2);
+    const first = house.get("?after=1000-2");
+    await house.held(1);
+    const refused = await house.get("?after=1000-2");
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get("retry-after")).toBe("1");
+    expect(refused.headers.get("content-type")).toBe("application/problem+json");
+    expect(await (await house.get("?after=1000-1")).json()).toMatchObject({ cursor: "1000-2" });
+    expect((await house.get()).status).toBe(200);
+    house.feed.publish("a", 3);
+    expect((await first).status).toBe(200);
+  });
+
+  test("LONG-POLL-8: a closing server answers all that it holds, and holds no more", async () => {
+    await using house = start({ holdMs: 200_000 }, 1);
+    const answers = Array.from({ length: 5 }, () => house.get("?after=1000-1"));
+    await house.held(5);
+    house.closing.abort();
+    for (const answer of await Promise.all(answers)) {
+      expect(answer.status).toBe(200);
+      expect(await answer.json()).toEqual({ events: [], cursor: "1000-1" });
+    }
+    const late = await house.get("?after=1000-1");
+    expect([late.status, late.headers.get("retry-after")]).toEqual([503, "1"]);
+  });
+
+  test("POLL-2, POLL-3: pages are bounded by `limit`, and the cursor moves by page", async () => {
+    await using house = start({}, 250);
+    expect((await house.page("?after=0-0")).events).toHaveLength(100);
+    const { events, cursor } = await house.page("?after=1000-100&limit=2");
+    expect([events.length, cursor]).toEqual([2, "1000-102"]);
+    expect((await house.get("?after=0-0&limit=1.5")).status).toBe(400);
+  });
+});
 
 describe("the server", () => {
   test.each([-1, 240_001, NaN])("holdMs: %d is refused, and the maximum named", (holdMs) => {

@@ -47,7 +47,7 @@ export interface ContractOptions {
 
 const RETRY = { "retry-after": "1" };
 
-/** The refusal of a server that is full or about to end. */
+/** The refusal of a server that is full or about to end. [POLL-4] */
 export const unavailable = () =>
   new Problem(503, "subscribers: no seat is free now; come back after Retry-After.", RETRY);
 

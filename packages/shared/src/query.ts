@@ -18,7 +18,7 @@ export const readQuery = (query: Query) => {
   return { after: query.after, types };
 };
 
-/** How many events a poll's answer may have: `?limit=`, 1 to 1,000; default 100, clamped. */
+/** The most events of a poll's answer: `?limit=`, clamped to 1 to 1,000; default 100. [POLL-2] */
 export const readLimit = ({ limit = "100" }: Query): number => {
   if (!/^\d+$/.test(limit)) throw new Problem(400, "limit: must be a whole number from 1 to 1000.");
   return Math.min(Math.max(Number(limit), 1), MAX_PAGE);

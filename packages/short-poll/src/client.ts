@@ -74,6 +74,7 @@ export async function* subscribe(
 
     // 7. reconnect: after a failure with back-off; otherwise poll again after the pause that the
     // server asks for, never sooner, and a little jitter, so that clients do not march in step.
+    // [SHORT-POLL-4, SHORT-POLL-5]
     if (failure !== undefined) await backOff.wait(failure);
     else await pause(pauseMs * (1 + Math.random() / 5), signal);
     await visible(signal);

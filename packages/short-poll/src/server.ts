@@ -19,6 +19,7 @@ export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
 
   return app.get("/events", ({ request, query }) => {
     // 1. accept: nothing is held, so nobody is counted; a closing server says when to come back.
+    // A HEAD comes this way as well, and only its body stays behind. [SHORT-POLL-3]
     accept(request);
     if (closing()) throw unavailable();
 
@@ -32,7 +33,8 @@ export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
     const batch = reader.read();
 
     // 5. deliver: the cursor is the answer's ETag, so that "nothing new" costs no body [RFC 9110,
-    // section 13.1.2]. While a page leaves something behind, the client need not wait.
+    // section 13.1.2]. [SHORT-POLL-1]
+    // While a page leaves something behind, the client need not wait. [SHORT-POLL-4, POLL-3]
     const etag = `"${reader.cursor}"`;
     const pauseMs = reader.cursor === feed.cursor ? pollIntervalMs : 0;
     const headers = {
@@ -57,7 +59,7 @@ export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
   });
 };
 
-/** If-None-Match: a list, `*`, and weak comparison [RFC 9110, sections 8.8.3.2 and 13.1.2]. */
+/** If-None-Match: a list, `*`, and weak comparison [RFC 9110, section 13.1.2]. [SHORT-POLL-2] */
 const matches = (header: string | null, etag: string): boolean =>
   header !== null &&
   header

@@ -44,6 +44,7 @@ export async function* subscribe(
 
       // 4. receive: a chunk may end anywhere, in the middle of a character, too.
       const response = await ask(events, { signal: line.signal, headers });
+      // What is no event stream will not become one. [SSE-13]
       if (!/^text\/event-stream *(;|$)/i.test(response.headers.get("content-type") ?? ""))
         throw new Refusal(response.status, "The server's answer is no event stream.");
       clearTimeout(silence);

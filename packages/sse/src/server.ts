@@ -24,7 +24,7 @@ const named = (batch: Batch) => utf8.encode(batch.events.map((e) => encodeEvent(
 const headers = new Headers({
   "content-type": "text/event-stream",
   "cache-control": "no-cache, no-transform",
-  // Without this, nginx keeps everything back until its buffer is full, headers included.
+  // Without this, nginx keeps everything back until its buffer is full, headers included. [SSE-1]
   "x-accel-buffering": "no",
 });
 
@@ -49,7 +49,7 @@ export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Op
     // carry in its URL.
 
     // 3. resume: a returning EventSource names its cursor in a header. Its URL is still the one
-    // that it was born with, so the header wins over `?after=`.
+    // that it was born with, so the header wins over `?after=`. [SSE-6]
     const { after, types } = readQuery(query);
     const cursor = request.headers.get("last-event-id") ?? after;
     const reader = feed.reader({ after: cursor, types, maxBytes: maxHeldBytes, wake: deliver });
@@ -57,11 +57,11 @@ export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Op
     // 4. hand over: there is no moment of it. Replay and live are one walk through the feed. The
     // headers leave with the first bytes, so some leave at once: a pause of its own for each
     // client, because what cuts them together must not bring them back together, and a place for
-    // those that had none.
+    // those that had none. [SSE-2]
     const retry = retryMs * (1 + Math.random());
     const opening = encode({ retry, id: cursor === undefined ? reader.cursor : undefined });
-    // A HEAD asks for the headers only. A full or closing server says when to come back and ends:
-    // any status but 200 would be the end of an EventSource [HTML, section 9.2.3].
+    // A HEAD asks for the headers only. [SSE-8] A full or closing server says when to come back and
+    // ends: any status but 200 would be the end of an EventSource [HTML, section 9.2.3]. [SSE-9]
     if (request.method === "HEAD" || !subscribers.join(close, addressOf(request))) {
       reader.close();
       return reply(request, opening, headers);
@@ -98,13 +98,13 @@ export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Op
     };
 
     // 6. heartbeat: after a while without events. An id without data dispatches nothing, and
-    // moves the client's cursor past what its filter left out.
+    // moves the client's cursor past what its filter left out. [SSE-7]
     const beat = () => full || send(utf8.encode(encode({ comment: "", id: reader.cursor })));
     const heart = startHeart(beat);
 
     // 7. slow reader: what it has not read stays in the feed, once for all, until the network has
     // room again. One that takes nothing for too long is cut by Bun's idle timeout, and comes back
-    // with its cursor.
+    // with its cursor. [SSE-10]
     const wait = async (written: Promise<number>) => {
       full = true;
       await written;
@@ -113,7 +113,7 @@ export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Op
     };
     server?.timeout(request, 8 + Math.ceil(heartbeatMs / 1000));
 
-    // 8. close: one way out, whoever leaves first.
+    // 8. close: one way out, whoever leaves first; each write is a whole message. [SSE-11]
     function cancel() {
       if (full) stats.dropped++;
       leave();

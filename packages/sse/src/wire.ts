@@ -12,7 +12,7 @@ export interface Message {
 const LINE_END = /\r\n|\r|\n/;
 
 // A field's value is one line: a line end in it would start a field of the attacker's choice, and
-// a NUL makes clients ignore an id [HTML, section 9.2.6].
+// a NUL makes clients ignore an id [HTML, section 9.2.6]. [SSE-5]
 const oneLine = (name: string, value: string) => {
   if (/[\r\n\0]/.test(value)) throw new TypeError(`${name}: must not contain CR, LF or NUL.`);
   return `${name}: ${value}\n`;
@@ -32,12 +32,12 @@ export const encode = ({ id, event, data, retry, comment }: Message): string => 
 /**
  * An event as a message. The id travels in SSE's own field and not a second time in the data. The
  * type stays in the data, because `onmessage` gets every event only when none has an `event:`
- * field; `named` puts it there, for pages that listen to the types that they know.
+ * field [SSE-3]; `named` puts it there, for pages that listen to the types that they know. [SSE-4]
  */
 export const encodeEvent = ({ id, ...event }: FeedEvent, named = false): string =>
   encode({ id, event: named ? event.type : undefined, data: JSON.stringify(event) });
 
-/** Cuts text chunks into messages; the state between two chunks is its own. */
+/** Cuts text chunks into messages; the state between two chunks is its own. [SSE-12] */
 export const decoder = () => {
   let rest = "";
   let started = false;

@@ -2,6 +2,7 @@ import { asProblem, Problem } from "@tidings/shared";
 import {
   checkOptions,
   contract,
+  createHeartbeat,
   readQuery,
   unavailable,
   type ServerOptions,
@@ -11,8 +12,10 @@ import { createTopics } from "./topics.ts";
 import { decode, frame, PROTOCOL } from "./wire.ts";
 
 export interface Options extends ServerOptions {
-  /** Sockets that were quiet for so long get a heartbeat, in ms. Default 15,000; at most 900,000. */
+  /** Sockets that were quiet for so long get a heartbeat, in milliseconds. Default 15,000. */
   heartbeatMs?: number | undefined;
+  /** Time between two pings, in milliseconds; who does not answer in it is cut. Default 20,000. */
+  pingMs?: number | undefined;
   /** What one subscriber may leave unread before it is cut, in bytes. Default 1 MiB, at least 128 KiB. */
   maxHeldBytes?: number | undefined;
   /** Longest message of a client, in bytes; a longer one closes with 1009. Default 65,536. */
@@ -21,24 +24,25 @@ export interface Options extends ServerOptions {
   maxMessagesPerSecond?: number | undefined;
 }
 
-export const server = ({ heartbeatMs = 15_000, ...options }: Options) => {
+export const server = ({ heartbeatMs = 15_000, pingMs = 20_000, ...options }: Options) => {
   const { maxHeldBytes = 2 ** 20, maxMessageBytes = 65_536, maxMessagesPerSecond = 100 } = options;
   checkOptions(
-    { heartbeatMs, maxHeldBytes, maxMessageBytes, maxMessagesPerSecond },
+    { heartbeatMs, pingMs, maxHeldBytes, maxMessageBytes, maxMessagesPerSecond },
     {
-      heartbeatMs: { min: 1, max: 900_000 },
+      heartbeatMs: { min: 1 },
+      pingMs: { min: 1 },
       maxHeldBytes: { min: 2 ** 17 },
       maxMessageBytes: { min: 1 },
       maxMessagesPerSecond: { min: 1 },
     },
   );
-  // The limits belong here: those of a single route are taken and ignored.
+  // The limits belong here: those of a single route are taken and ignored. [WS-8]
   const websocket = {
     maxPayloadLength: maxMessageBytes,
     backpressureLimit: maxHeldBytes,
     closeOnBackpressureLimit: true,
-    // Bun pings a silent client in time, and cuts it when no pong comes.
-    idleTimeout: 8 + Math.ceil(heartbeatMs / 1000),
+    // Bun's own pings begin when nothing is sent, and heartbeats are; so the pings are ours.
+    idleTimeout: 0,
   };
   const { app, feed, subscribers, stats, publish, accept, addressOf } = contract("ws", options, {
     websocket,
@@ -55,10 +59,12 @@ export const server = ({ heartbeatMs = 15_000, ...options }: Options) => {
     },
   });
 
+  const startPulse = createHeartbeat(pingMs);
+
   // A plain GET that upgrades by hand: Elysia's `.ws()` calls its hooks twice and guesses at what
   // text frames mean. Its dispatcher calls the handlers that it finds in the socket's `data`.
   return app.get("/events", ({ request, query, server }) => {
-    // 1. accept
+    // 1. accept: before the upgrade there is still a status to refuse with. [WS-1]
     accept(request);
 
     // 2. authorize: the contract has done it, by header, or by the ticket that a browser's
@@ -70,19 +76,20 @@ export const server = ({ heartbeatMs = 15_000, ...options }: Options) => {
     let socket: ServerWebSocket<unknown> | undefined;
     let leaveTopic: (() => void) | undefined;
 
-    // 4. hand over: in `deliver`, where the walk through the feed ends and the topic begins.
+    // 4. hand over: in `deliver`, where the walk through the feed ends and the topic begins. What is
+    // no handshake is told so. [WS-2]
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket")
       throw new Problem(426, "upgrade: this path speaks WebSocket only.", {
         upgrade: "websocket",
         connection: "Upgrade",
       });
     if (!subscribers.join(close, addressOf(request))) throw unavailable();
-    // Bun would answer with the client's first offer, whatever it is.
+    // Bun would answer with the client's first offer, whatever it is. [WS-3]
     const offers = request.headers.get("sec-websocket-protocol")?.split(/\s*,\s*/) ?? [];
     const headers = { "sec-websocket-protocol": offers.includes(PROTOCOL) ? PROTOCOL : "" };
 
     // 5. deliver: first what the feed still has for this client, page by page as the network takes
-    // it; then the topic, in the same step in which nothing is left to read.
+    // it; then the topic, in the same step in which nothing is left to read. [WS-4]
     function open(opened: ServerWebSocket<unknown>) {
       socket = opened;
       deliver();
@@ -100,12 +107,24 @@ export const server = ({ heartbeatMs = 15_000, ...options }: Options) => {
     }
 
     // 6. heartbeat: the first one says "you are live", and tells the client its place. The others
-    // are the topic's, one for all of its sockets.
+    // are the topic's, one for all of its sockets. [WS-5]
     function greet(arrived: ServerWebSocket<unknown>) {
       arrived.send(frame.heartbeat(reader.cursor));
     }
 
+    // A line that is dead takes heartbeats for minutes. A client that lives answers pings. [WS-9]
+    let answered = true;
+    const pulse = startPulse(() => {
+      if (!answered) return socket?.terminate();
+      answered = false;
+      socket?.ping();
+    });
+    function pong() {
+      answered = true;
+    }
+
     // A client may publish over its socket. Whatever else it says is answered with an error.
+    // [WS-6, WS-7]
     let second = 0;
     let count = 0;
     async function receive(from: ServerWebSocket<unknown>, message: string | Uint8Array) {
@@ -124,17 +143,18 @@ export const server = ({ heartbeatMs = 15_000, ...options }: Options) => {
     }
 
     // 7. slow reader: a replay waits in the feed until the socket is empty. A live reader with more
-    // than `maxHeldBytes` unread is cut by Bun, and comes back with its cursor.
+    // than `maxHeldBytes` unread is cut by Bun, and comes back with its cursor. [WS-10]
 
-    // 8. close: one way out, whoever leaves first.
+    // 8. close: one way out, whoever leaves first. [WS-11]
     function leave() {
+      pulse.stop();
       leaveTopic?.();
       subscribers.leave(close);
     }
     function close() {
       socket?.close(1001, "the server is closing");
     }
-    const data = { open, drain: deliver, message: receive, close: leave };
+    const data = { open, drain: deliver, message: receive, pong, close: leave };
     if (server?.upgrade(request, { data, headers })) return undefined;
     leave();
     throw new Problem(400, "handshake: is not one of WebSocket [RFC 6455, section 4.1].");

@@ -43,6 +43,6 @@ const parse = (text: string): Json | undefined => {
 const isRecord = (value: Json | undefined): value is { readonly [name: string]: Json } =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** What a client does after a close code: SPEC.md, WS close codes, column "come back?". */
+/** Whether a client comes back after a close code: the table in SPEC.md. [WS-12] */
 export const comesBack = (code: number): boolean =>
   [1001, 1005, 1006, 1011, 1012, 1013].includes(code);

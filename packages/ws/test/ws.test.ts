@@ -120,6 +120,29 @@ test("WS-8: a message over the limit closes with 1009, a flood with 1008", async
   expect((await flood.closed).code).toBe(1008);
 });
 
+const HANDSHAKE =
+  "Upgrade: websocket\r\nConnection: Upgrade\r\n" +
+  "Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+test("WS-9: who answers no ping is cut, and who does stays", async () => {
+  // Heartbeats go out all the time, and are no sign of life of who gets them.
+  const { url, status } = start({ heartbeatMs: 10, pingMs: 200 });
+  const [host, port] = url.split(":");
+  const alive = open(url);
+  await alive.count(1);
+  const silent = connect(Number(port), host);
+  const got: Uint8Array[] = [];
+  silent.on("error", () => {});
+  silent.on("data", (bytes) => got.push(Buffer.from(bytes)));
+  const gone = new Promise((resolve) => silent.once("close", resolve));
+  silent.write(`GET /events HTTP/1.1\r\nHost: ${url}\r\n${HANDSHAKE}`);
+  await gone;
+  // A ping without a payload [RFC 6455, section 5.5.2].
+  expect(Buffer.concat(got).includes(Buffer.from([0x89, 0]))).toBe(true);
+  expect((await status()).subscribers).toBe(1);
+  expect(alive.socket.readyState).toBe(WebSocket.OPEN);
+});
+
 test("WS-10, STATUS-1: a reader that does not read is cut and counted; the others lose nothing", async () => {
   const { feed, url, status } = start({ maxHeldBytes: 2 ** 17 });
   const [host, port] = url.split(":");
