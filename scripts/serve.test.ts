@@ -1,4 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { connect } from "node:net";
+import { launch } from "./launch.ts";
 import { output } from "./testing.ts";
 
 setDefaultTimeout(30_000);
@@ -14,4 +16,19 @@ test.each([
     stdout: [],
     stderr: [`tidings: --options: ${line}`],
   });
+});
+
+test("LIMIT-1: a server listens on 127.0.0.1, and on no other address of this machine", async () => {
+  await using server = await launch("short-poll");
+  const { hostname, port } = new URL(server.url);
+  expect(hostname).toBe("127.0.0.1");
+  const reaches = (host: string) =>
+    new Promise<boolean>((resolve) => {
+      const socket = connect(Number(port), host);
+      socket.on("connect", () => resolve(true)).on("error", () => resolve(false));
+      socket.on("connect", () => socket.destroy());
+    });
+  expect(await reaches("127.0.0.1")).toBe(true);
+  // A server on all addresses would answer here as well.
+  for (const host of ["127.0.0.2", "::1"]) expect(await reaches(host)).toBe(false);
 });

@@ -271,7 +271,7 @@ describe("status and health", () => {
     });
   });
 
-  test("HEALTH-1: 200 while it serves, 503 while it drains", async () => {
+  test("HEALTH-1, ERROR-4: 200 while it serves, 503 while it drains", async () => {
     await using server = start();
     expect((await server.get("/health")).status).toBe(200);
     server.closing.abort();
@@ -347,6 +347,31 @@ describe("errors", () => {
       expect(response.status).toBe(500);
       expect(JSON.stringify(await problemOf(response))).not.toMatch(/1234|5678|boom/);
       expect(report).toHaveBeenCalledTimes(1);
+    });
+
+    test("ERROR-5: neither answers nor the log hold a token, a ticket or a query", async () => {
+      const token = "the-token-5678";
+      await using server = start({ authorize: bearer(token) });
+      const headers = { authorization: `Bearer ${token}`, ...json };
+      const issued = await server.get("/tickets", { method: "POST", headers });
+      const { ticket } = (await issued.json()) as { ticket: string };
+      const answers = [
+        await server.get(`/boom?ticket=${ticket}`, { headers }),
+        await server.get(`/nothing?ticket=${ticket}`, { headers }),
+        await server.get("/status?ticket=the-ticket-5678", { headers }),
+        await server.get("/status?ticket=the-ticket-5678"),
+        await server.get("/status", { headers: { authorization: `Bearer ${token}x` } }),
+        await server.get("/events", { method: "POST", headers, body: `{"type":"${token}"}` }),
+      ];
+      expect(answers.map(({ status }) => status)).toEqual([500, 404, 200, 401, 401, 422]);
+      const said = await Promise.all(answers.map((answer) => answer.text()));
+      const heads = answers.map((answer) => JSON.stringify(answer.headers));
+      const logged = report.mock.calls.map((args) => Bun.inspect(args));
+      expect(logged).toHaveLength(1);
+      for (const text of [...said, ...heads, ...logged]) {
+        expect(text).not.toContain("5678");
+        expect(text).not.toContain(ticket);
+      }
     });
 
     test("ERROR-1: a problem that is thrown is answered as it is", async () => {

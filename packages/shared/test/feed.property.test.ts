@@ -246,7 +246,7 @@ const accountFor = (
   skip(end);
 };
 
-test("random publishes, cursors, windows, filters and readers: no hole, double, reorder or silent gap", async () => {
+test("GAP-5: random publishes, cursors, windows, filters and readers: no hole, double, reorder or silent gap", async () => {
   await forSeeds(400, async (random) => {
     const maxEvents = random.pick([1, 2, 3, 10, 50, 10_000]);
     const maxBytes = random.pick([1, 300, 2_000, 20_000, 2 ** 24]);

@@ -41,6 +41,13 @@ describe("publish", () => {
     expect(feed.cursor).toBe("1000-2");
   });
 
+  test("EVENT-5: the time is the moment of publishing, in UTC, with milliseconds", () => {
+    const moments = [0, 1_700_000_000_007];
+    const feed = new Feed({ epoch: 1_000, now: () => moments.shift() ?? NaN });
+    expect(feed.publish("a", null).time).toBe("1970-01-01T00:00:00.000Z");
+    expect(feed.publish("a", null).time).toBe("2023-11-14T22:13:20.007Z");
+  });
+
   test("EVENT-3, PUBLISH-6: a bad type is a 422 and spends no number", () => {
     const feed = feedOf(1);
     expect(statusOf(() => feed.publish("Payment", null))).toBe(422);

@@ -292,7 +292,7 @@ describe("the end", () => {
     expect(house.feed.readers).toBe(0);
   });
 
-  test("SLOW-1, SLOW-2: one that stops reading costs little, delays nobody, and is cut", async () => {
+  test("SSE-10, SLOW-1, SLOW-2: one that stops reading costs little, delays nobody, and is cut", async () => {
     await using house = start({ heartbeatMs: 500 });
     const stalled = connect(house.port, "127.0.0.1");
     stalled.pause();

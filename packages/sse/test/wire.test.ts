@@ -69,7 +69,7 @@ describe("encodeEvent", () => {
     expect([...decoder()(frame)].map(decodeEvent)).toEqual([nasty]);
   });
 
-  test("SSE-5: an id or a type that would start a field is refused", () => {
+  test("SSE-5, ERROR-6: an id or a type that would start a field is refused", () => {
     expect(() => encodeEvent({ ...event, id: "1\n" })).toThrow("id");
     expect(() => encodeEvent({ ...event, type: "a\r" }, true)).toThrow("event");
   });
