@@ -1,15 +1,15 @@
-import { asProblem, Problem } from "@tidings/shared";
+import { Problem } from "@tidings/shared";
 import {
   checkOptions,
   contract,
-  createHeartbeat,
   readQuery,
   unavailable,
   type ServerOptions,
 } from "@tidings/shared/server";
 import type { ServerWebSocket } from "bun";
+import { createLines } from "./line.ts";
 import { createTopics } from "./topics.ts";
-import { decode, frame, PROTOCOL } from "./wire.ts";
+import { frame, PROTOCOL } from "./wire.ts";
 
 export interface Options extends ServerOptions {
   /** Sockets that were quiet for so long get a heartbeat, in milliseconds. Default 15,000. */
@@ -41,7 +41,7 @@ export const server = ({ heartbeatMs = 15_000, pingMs = 20_000, ...options }: Op
     maxPayloadLength: maxMessageBytes,
     backpressureLimit: maxHeldBytes,
     closeOnBackpressureLimit: true,
-    // Bun's own pings begin when nothing is sent, and heartbeats are; so the pings are ours.
+    // The pings are the line's own.
     idleTimeout: 0,
   };
   const { app, feed, subscribers, stats, publish, accept, addressOf } = contract("ws", options, {
@@ -49,6 +49,7 @@ export const server = ({ heartbeatMs = 15_000, pingMs = 20_000, ...options }: Op
   });
   // Bun cuts slow readers itself, and does not say whom: not a number, which JSON tells as null.
   stats.dropped = NaN;
+  const openLine = createLines({ pingMs, maxMessagesPerSecond, publish });
   const topics = createTopics({
     feed,
     heartbeatMs,
@@ -58,8 +59,6 @@ export const server = ({ heartbeatMs = 15_000, pingMs = 20_000, ...options }: Op
       stats.bytesOut += count * bytes;
     },
   });
-
-  const startPulse = createHeartbeat(pingMs);
 
   // A plain GET that upgrades by hand: Elysia's `.ws()` calls its hooks twice and guesses at what
   // text frames mean. Its dispatcher calls the handlers that it finds in the socket's `data`.
@@ -112,49 +111,20 @@ export const server = ({ heartbeatMs = 15_000, pingMs = 20_000, ...options }: Op
       arrived.send(frame.heartbeat(reader.cursor));
     }
 
-    // A line that is dead takes heartbeats for minutes. A client that lives answers pings. [WS-9]
-    let answered = true;
-    const pulse = startPulse(() => {
-      if (!answered) return socket?.terminate();
-      answered = false;
-      socket?.ping();
-    });
-    function pong() {
-      answered = true;
-    }
-
-    // A client may publish over its socket. Whatever else it says is answered with an error.
-    // [WS-6, WS-7]
-    let second = 0;
-    let count = 0;
-    async function receive(from: ServerWebSocket<unknown>, message: string | Uint8Array) {
-      const now = Math.floor(performance.now() / 1000);
-      count = now === second ? count + 1 : 1;
-      second = now;
-      if (count > maxMessagesPerSecond)
-        return from.close(1008, `at most ${maxMessagesPerSecond} messages in a second`);
-      try {
-        const said = decode(message);
-        if (said.type === "ping") from.send(frame.pong());
-        else from.send(frame.published((await publish(said.event, said.key)).event));
-      } catch (error) {
-        from.send(frame.error(asProblem(error)));
-      }
-    }
-
     // 7. slow reader: a replay waits in the feed until the socket is empty. A live reader with more
     // than `maxHeldBytes` unread is cut by Bun, and comes back with its cursor. [WS-10]
 
     // 8. close: one way out, whoever leaves first. [WS-11]
     function leave() {
-      pulse.stop();
+      line.hangUp();
       leaveTopic?.();
       subscribers.leave(close);
     }
     function close() {
       socket?.close(1001, "the server is closing");
     }
-    const data = { open, drain: deliver, message: receive, pong, close: leave };
+    const line = openLine(() => socket);
+    const data = { ...line, open, drain: deliver, close: leave };
     if (server?.upgrade(request, { data, headers })) return undefined;
     leave();
     throw new Problem(400, "handshake: is not one of WebSocket [RFC 6455, section 4.1].");
