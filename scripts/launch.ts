@@ -37,6 +37,8 @@ export interface LaunchOptions extends RunOptions {
   feed?: FeedOptions | undefined;
   /** Origins of pages that may use the server. */
   allowOrigins?: readonly string[] | undefined;
+  /** HTTP/2 over TLS with a self-made certificate. Default false: HTTP/1.1. */
+  tls?: boolean | undefined;
 }
 
 /** A technique's server that is ready. */
@@ -110,13 +112,14 @@ export const run = (
 /** Starts a technique's server: `scripts/serve.ts` as a process of its own. */
 export const serve = (
   name: string,
-  { port = 0, options = {}, feed = {}, allowOrigins = [], ...runOptions }: LaunchOptions = {},
+  { port = 0, options = {}, feed = {}, allowOrigins = [], tls, ...runOptions }: LaunchOptions = {},
 ): Running => {
   const json = ["--options", JSON.stringify(options), "--feed", JSON.stringify(feed)];
   const origins = allowOrigins.flatMap((origin) => ["--allow-origin", origin]);
+  const secure = tls ? ["--tls"] : [];
   return run(
     name,
-    ["scripts/serve.ts", name, "--port", `${port}`, ...json, ...origins],
+    ["scripts/serve.ts", name, "--port", `${port}`, ...json, ...origins, ...secure],
     runOptions,
   );
 };

@@ -1,6 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { connect } from "node:net";
 import { launch } from "./launch.ts";
+import { whyMissing } from "./setup.ts";
 import { output } from "./testing.ts";
 
 setDefaultTimeout(30_000);
@@ -31,4 +32,24 @@ test("LIMIT-1: a server listens on 127.0.0.1, and on no other address of this ma
   expect(await reaches("127.0.0.1")).toBe(true);
   // A server on all addresses would answer here as well.
   for (const host of ["127.0.0.2", "::1"]) expect(await reaches(host)).toBe(false);
+});
+
+const why = whyMissing("openssl") ?? whyMissing("curl");
+test.skipIf(why !== undefined).each([
+  ["--http2", "2"],
+  ["--http1.1", "1.1"],
+])(`--tls: curl %s is answered in HTTP/%s${why ? `; ${why}` : ""}`, async (flag, version) => {
+  await using server = await launch("sse", { tls: true });
+  const form = ["-o", "/dev/null", "-w", "%{http_version} %{http_code}"];
+  const command = ["curl", "-sS", "--insecure", flag, ...form, `${server.url}/health`];
+  const curl = Bun.spawn(command, { stdout: "pipe" });
+  expect(await curl.stdout.text()).toBe(`${version} 200`);
+});
+
+test("--tls without openssl is one line and exit code 1", async () => {
+  expect(await output("serve", ["sse", "--tls"], { PATH: "/nowhere" })).toEqual({
+    code: 1,
+    stdout: [],
+    stderr: ["tidings: --tls needs openssl, which makes its certificate; install it"],
+  });
 });

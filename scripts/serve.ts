@@ -2,13 +2,14 @@
 // kit and the bench all start servers through this file, each as a process of its own.
 import { parseArgs } from "node:util";
 import { bearer, Feed, type FeedOptions, type ServerOptions } from "@tidings/shared/server";
+import { selfSigned } from "./certificate.ts";
 import { fail, jsonOption, numberOption, onEnd } from "./cli.ts";
 import { folderOf, techniques } from "./techniques.ts";
 
 // Grace for what is held open when the server is asked to end, in milliseconds.
 const GRACE_MS = 3_000;
 
-const usage = `usage: bun scripts/serve.ts <technique> [--port N] [--host H] [--allow-origin O]…
+const usage = `usage: bun scripts/serve.ts <technique> [--port N] [--host H] [--tls] [--allow-origin O]…
   [--options JSON] [--feed JSON]     techniques: ${techniques.map((t) => t.name).join(", ")}`;
 
 const { values, positionals } = (() => {
@@ -18,6 +19,7 @@ const { values, positionals } = (() => {
       options: {
         port: { type: "string", default: "0" },
         host: { type: "string", default: "127.0.0.1" },
+        tls: { type: "boolean", default: false },
         "allow-origin": { type: "string", multiple: true, default: [] },
         options: { type: "string", default: "{}" },
         feed: { type: "string", default: "{}" },
@@ -66,10 +68,15 @@ const app = (() => {
   }
 })();
 
+// Browsers speak HTTP/2 only over TLS, which settles the version; WebSockets stay on HTTP/1.1.
+const secure = values.tls
+  ? { tls: await selfSigned().catch((error) => fail(error, undefined, 1)), http2: true }
+  : {};
+
 // Without `reusePort: false` a second server on the same port would start in silence and take
 // half of the connections.
 try {
-  app.listen({ port, hostname: values.host, reusePort: false });
+  app.listen({ port, hostname: values.host, reusePort: false, ...secure });
 } catch (error) {
   const taken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
   fail(taken ? `port ${port} is taken; choose another with --port` : error, undefined, 1);

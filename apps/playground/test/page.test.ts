@@ -3,7 +3,7 @@ import { launch, type Launched } from "../../../scripts/launch.ts";
 import { publish } from "../../../scripts/testing.ts";
 import { techniques } from "../../../scripts/techniques.ts";
 import { server } from "../src/server.ts";
-import { noBrowser, open } from "./browser.ts";
+import { noBrowser, open } from "../../../scripts/browser.ts";
 
 setDefaultTimeout(60_000);
 

@@ -13,11 +13,14 @@ export const noBrowser =
 
 const quiet = ["--disable-component-update", "--disable-sync", "--disable-quic"];
 
+// The certificate of `--tls` is self-made. All of a process's pages share one browser and its flags.
+const flags = [...quiet, "--ignore-certificate-errors"];
+
 /** Opens a page. `complaints` are what the browser has to say against it. */
 export const open = async (url: string) => {
   if (path === undefined) throw new Error("no Chromium here; `bun scripts/setup.ts` gets it");
   // As root, Chromium has no sandbox to run in.
-  const argv = process.getuid?.() === 0 ? [...quiet, "--no-sandbox"] : quiet;
+  const argv = process.getuid?.() === 0 ? [...flags, "--no-sandbox"] : flags;
   const complaints: string[] = [];
   const view = new Bun.WebView({
     width: 1280,
