@@ -1,5 +1,7 @@
 export type { Clause, Context } from "./clause.ts";
 export { clauses } from "./clauses.ts";
+export { Follower, offsetOf } from "./follower.ts";
 export { launchedLane, strangersLane } from "./launched.ts";
+export { publish } from "./lane.ts";
 export type { Lane, Server, StartOptions, Subscribe } from "./lane.ts";
 export { verify, type Result } from "./run.ts";
