@@ -1,6 +1,7 @@
 import { Problem, type FeedEvent } from "@tidings/shared";
 import { BackOff, pause } from "@tidings/shared/client";
 import {
+  checkOptions,
   contract,
   encodePage,
   readBody,
@@ -39,6 +40,11 @@ const CHECK_MS = 5_000;
 export const server = (options: Options) => {
   const { secrets = {}, onEvent, answerMs = 10_000, maxBodyBytes = 65_536 } = options;
   const { provider, providerToken, publicUrl, signal, waitUntil } = options;
+  checkOptions(options, {
+    answerMs: { min: 1, max: 2 ** 31 - 1 },
+    keepMs: { min: 0 },
+    maxKept: { min: 1, whole: true },
+  });
   const { app, feed, stats, accept, reply, replyJson } = contract("webhook-consumer", {
     ...options,
     selfAuthorized: "/webhooks/",

@@ -1,5 +1,6 @@
 import { GAP, Problem, type FeedEvent } from "@tidings/shared";
 import {
+  checkOptions,
   contract,
   readJson,
   unavailable,
@@ -48,6 +49,13 @@ export const server = (options: Options) => {
     signal,
     waitUntil,
   } = options;
+  checkOptions(options, {
+    scheduleScale: { min: 0 },
+    concurrency: { min: 1, whole: true },
+    timeoutMs: { min: 1, max: MAX_TIMER_MS },
+    keepMs: { min: 0 },
+    rotationMs: { min: 0 },
+  });
   const outbox = new Outbox(database);
   const lines = new Map<string, Line>();
   const running = new Set<Promise<void>>();

@@ -1,4 +1,5 @@
 import type { FeedEvent } from "@tidings/shared";
+import { Feed } from "@tidings/shared/server";
 import { describe, expect, jest, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,6 +7,7 @@ import { join } from "node:path";
 import { launch } from "../../../scripts/launch.ts";
 import { subscribe } from "../src/client.ts";
 import { SCHEDULE } from "../src/schedule.ts";
+import { server } from "../src/server.ts";
 import { sign } from "../src/wire.ts";
 import { startProvider } from "./provider.ts";
 import { Receiver, type Received } from "./receiver.ts";
@@ -402,4 +404,12 @@ describe("PROVIDER-13: with a file", () => {
     await receiver.reached(2);
     expect(receiver.ids[1]).toBe((next as FeedEvent).id);
   });
+});
+
+test.each([
+  [{ concurrency: 0 }, "concurrency"],
+  [{ scheduleScale: -1 }, "scheduleScale"],
+  [{ timeoutMs: NaN }, "timeoutMs"],
+])("LIMIT-2: %p is refused by its name", (options, name) => {
+  expect(() => server({ feed: new Feed(), ...options })).toThrow(name);
 });
