@@ -1,4 +1,5 @@
 import type { Clause } from "./clause.ts";
+import { clientClauses } from "./clauses/clients.ts";
 import { deliveryClauses } from "./clauses/delivery.ts";
 import { faultClauses } from "./clauses/faults.ts";
 import { httpClauses } from "./clauses/http.ts";
@@ -8,6 +9,7 @@ import { limitClauses } from "./clauses/limits.ts";
 export const clauses: readonly Clause[] = [
   ...deliveryClauses,
   ...faultClauses,
+  ...clientClauses,
   ...limitClauses,
   ...httpClauses,
 ];

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, mock, spyOn, test } from "bun:test";
 import { connect } from "node:net";
 import type { FeedEvent } from "@tidings/shared";
+import type { Note } from "@tidings/shared/client";
 import { bearer, Feed, type ReaderOptions } from "@tidings/shared/server";
 import { subscribe } from "../src/client.ts";
 import { server, type Options } from "../src/server.ts";
@@ -468,6 +469,20 @@ describe("the client", () => {
       expect(got).toEqual(event);
       break;
     }
+  });
+
+  test("CLIENT-3: `retry:` sets the first bound of the pause, whatever was said before", async () => {
+    spyOn(Math, "random").mockReturnValue(0.5);
+    using house = scripted(stream(encode({ retry: 60_000 }), encode({ retry: 8_000 }), frame(1)));
+    const leaving = new AbortController();
+    const pauses: number[] = [];
+    const onNote = (note: Note) => {
+      if (note.kind !== "retry") return;
+      pauses.push(note.inMs);
+      leaving.abort();
+    };
+    for await (const _ of subscribe(house.url, { signal: leaving.signal, onNote }));
+    expect(pauses).toEqual([4_000]);
   });
 
   test("CLIENT-4: comes back after a 503, and throws at a 400", async () => {
