@@ -20,7 +20,7 @@ const start = (options: Partial<Options> = {}, history = 0) => {
   return {
     feed,
     closing,
-    get: (query = "") => fetch(`${origin}/events${query}`),
+    get: (query = "", init?: RequestInit) => fetch(`${origin}/events${query}`, init),
     page: async (query = "") => readPage(await fetch(`${origin}/events${query}`)),
     /** Resolves when so many are held. */
     async held(count: number) {
@@ -102,6 +102,15 @@ describe("an answer", () => {
     // Held, it would come after the test's own time-out.
     await using house = start({ holdMs: 200_000 }, 3);
     expect(await (await house.get()).json()).toEqual({ events: [], cursor: "1000-3" });
+  });
+
+  test("HEALTH-2: HEAD has the headers of GET, and waits for nothing", async () => {
+    await using house = start({ holdMs: 200_000 }, 3);
+    const head = await house.get("?after=1000-3", { method: "HEAD" });
+    expect(head.status).toBe(200);
+    expect(head.headers.get("cache-control")).toBe("no-store");
+    expect(head.headers.get("vary")).toBe("Prefer, Origin");
+    expect(await head.text()).toBe("");
   });
 
   test("LONG-POLL-6: a burst is one answer", async () => {

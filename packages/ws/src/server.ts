@@ -12,9 +12,9 @@ import { createTopics } from "./topics.ts";
 import { frame, PROTOCOL } from "./wire.ts";
 
 export interface Options extends ServerOptions {
-  /** Sockets that were quiet for so long get a heartbeat, in milliseconds. Default 15,000. */
+  /** Sockets that were quiet for so long get a heartbeat, in ms. Default 15,000; at most 900,000. */
   heartbeatMs?: number | undefined;
-  /** Time between two pings, in milliseconds; who does not answer in it is cut. Default 20,000. */
+  /** Time between two pings, in ms; no answer in it is a cut. Default 20,000; at most 900,000. */
   pingMs?: number | undefined;
   /** What one subscriber may leave unread before it is cut, in bytes. Default 1 MiB, at least 128 KiB. */
   maxHeldBytes?: number | undefined;
@@ -29,8 +29,8 @@ export const server = ({ heartbeatMs = 15_000, pingMs = 20_000, ...options }: Op
   checkOptions(
     { heartbeatMs, pingMs, maxHeldBytes, maxMessageBytes, maxMessagesPerSecond },
     {
-      heartbeatMs: { min: 1 },
-      pingMs: { min: 1 },
+      heartbeatMs: { min: 1, max: 900_000 },
+      pingMs: { min: 1, max: 900_000 },
       maxHeldBytes: { min: 2 ** 17 },
       maxMessageBytes: { min: 1 },
       maxMessagesPerSecond: { min: 1 },

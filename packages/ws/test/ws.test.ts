@@ -107,6 +107,19 @@ test("WS-1, WS-2: what is refused is refused before the upgrade", async () => {
   expect((await answer("", upgrade)).status).toBe(503);
 });
 
+test("HEALTH-2, WS-2: HEAD is answered as a GET without an upgrade is", async () => {
+  const { url } = start();
+  const head = await fetch(`http://${url}/events`, { method: "HEAD" });
+  expect([head.status, head.headers.get("upgrade")]).toEqual([426, "websocket"]);
+  expect(await head.text()).toBe("");
+});
+
+test.each([0, 900_001])("pingMs: %d is refused, because no timer takes it", (pingMs) => {
+  expect(() => start({ pingMs })).toThrow(
+    new RangeError("pingMs: must be a number from 1 to 900000."),
+  );
+});
+
 test("WS-8: a message over the limit closes with 1009, a flood with 1008", async () => {
   const { url } = start({ maxMessageBytes: 1_000, maxMessagesPerSecond: 10 });
   const large = open(url);
