@@ -1,5 +1,6 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { subscribe } from "../src/client.ts";
+import { comesBack } from "../src/wire.ts";
 
 /** A server that speaks no WebSocket. */
 const plain = (answer: (request: Request) => Response) => {
@@ -40,6 +41,38 @@ test("WS-12: a server that answers a plain GET speaks no WebSocket, and that is 
   const body = () => new ReadableStream({ start: (out) => out.enqueue("retry: 1\n\n") });
   using server = plain(() => new Response(body()));
   expect(await endOf(server.url)).toMatchObject({ name: "Refusal", status: 200, final: true });
+});
+
+describe("the table of close codes in SPEC.md", async () => {
+  const spec = await Bun.file(`${import.meta.dir}/../../../SPEC.md`).text();
+  // One row: `| 1012, 1013 | restarting; … | yes |`. A range stands for its ends.
+  const table = [...spec.matchAll(/^\| ([\d, –]+?) +\| .+ \| (yes|no) +\|$/gm)].flatMap(
+    ([, codes = "", back = ""]) => codes.split(/, |–/).map((code) => [Number(code), back] as const),
+  );
+
+  test("WS-12: has an answer to each code that the client may see", () => {
+    expect(table.length).toBeGreaterThan(12);
+    for (const [code, back] of table)
+      expect({ code, back: comesBack(code) ? "yes" : "no" }).toEqual({ code, back });
+  });
+
+  // What a protocol error or a broken line looks like is no code that a server may send.
+  const sendable = table.filter(([code]) => ![1002, 1005, 1006, 1007, 1010, 1015].includes(code));
+  test.each(sendable)("WS-12: closed with %d, the client comes back: %s", async (code, back) => {
+    using server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: (request, self) =>
+        self.upgrade(request) ? undefined : new Response(null, { status: 426 }),
+      websocket: { open: (socket) => socket.close(code, "as the test says"), message() {} },
+    });
+    const end = await endOf(server.url, { minRetryMs: 60_000 });
+    const said = `The socket was closed with ${code}: as the test says.`;
+    if (back === "yes") expect(end).toBe(said);
+    // Done as agreed is no failure, so nothing is thrown.
+    else if (code === 1000) expect(end).toBe("");
+    else expect(end).toMatchObject({ name: "Refusal", message: said, final: true });
+  });
 });
 
 test("WS-12: a server that says 426 speaks it, so the client comes back", async () => {
