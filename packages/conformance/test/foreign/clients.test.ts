@@ -89,6 +89,14 @@ test("eventsource comes back by itself to a server that was killed, and is told 
   ]);
 });
 
+test("WS-11: ws is told that the server goes away", async () => {
+  await using server = await launch("ws");
+  await using follower = new Follower({ subscribe: ws }, server.url, deadline());
+  await follower.opened();
+  expect(await server.stop()).toEqual({ code: 0, signal: null });
+  await expect(follower.until(() => false, "the end")).rejects.toThrow("closed with 1001");
+});
+
 const noCurl = whyMissing("curl");
 describe.skipIf(noCurl !== undefined)(`curl polls${noCurl ? `: ${noCurl}` : ""}`, () => {
   let folder: string;
