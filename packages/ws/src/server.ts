@@ -75,13 +75,7 @@ export const server = ({ heartbeatMs = 15_000, pingMs = 20_000, ...options }: Op
     let socket: ServerWebSocket<unknown> | undefined;
     let leaveTopic: (() => void) | undefined;
 
-    // 4. hand over: in `deliver`, where the walk through the feed ends and the topic begins. What is
-    // no handshake is told so. [WS-2]
-    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket")
-      throw new Problem(426, "upgrade: this path speaks WebSocket only.", {
-        upgrade: "websocket",
-        connection: "Upgrade",
-      });
+    // 4. hand over: in `deliver`, where the walk through the feed ends and the topic begins.
     if (!subscribers.join(close, addressOf(request))) throw unavailable();
     // Bun would answer with the client's first offer, whatever it is. [WS-3]
     const offers = request.headers.get("sec-websocket-protocol")?.split(/\s*,\s*/) ?? [];
@@ -127,6 +121,13 @@ export const server = ({ heartbeatMs = 15_000, pingMs = 20_000, ...options }: Op
     const data = { ...line, open, drain: deliver, close: leave };
     if (server?.upgrade(request, { data, headers })) return undefined;
     leave();
+    // What is no handshake is told so, but the seat comes first: clients ask why by a plain GET.
+    // [WS-2]
+    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket")
+      throw new Problem(426, "upgrade: this path speaks WebSocket only.", {
+        upgrade: "websocket",
+        connection: "Upgrade",
+      });
     throw new Problem(400, "handshake: is not one of WebSocket [RFC 6455, section 4.1].");
   });
 };

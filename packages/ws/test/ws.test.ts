@@ -1,7 +1,9 @@
 // What goes over a WebSocket here, frame by frame, and what ends it.
+import type { Note } from "@tidings/shared/client";
 import { Feed } from "@tidings/shared/server";
 import { afterEach, expect, test } from "bun:test";
 import { connect } from "node:net";
+import { subscribe } from "../src/client.ts";
 import { server, type Options } from "../src/server.ts";
 
 const ends: (() => unknown)[] = [];
@@ -103,8 +105,32 @@ test("WS-1, WS-2: what is refused is refused before the upgrade", async () => {
   const upgrade = { upgrade: "websocket", connection: "Upgrade" };
   const full = await answer("", upgrade);
   expect([full.status, full.headers.get("retry-after")]).toEqual([503, "1"]);
+  // A client that asks why is told the same, or it would not know how long to stay away.
+  const why = await answer("");
+  expect([why.status, why.headers.get("retry-after")]).toEqual([503, "1"]);
   closing.abort();
   expect((await answer("", upgrade)).status).toBe(503);
+});
+
+test("WS-2, STATUS-2: three hundred plain GETs take no seat", async () => {
+  const { url, status } = start({ maxSubscribers: 5 });
+  for (let n = 0; n < 300; n++) expect((await fetch(`http://${url}/events`)).status).toBe(426);
+  expect((await status()).subscribers).toBe(0);
+});
+
+test("CLIENT-3: a full server's Retry-After is obeyed, though the handshake cannot show it", async () => {
+  const { url } = start({ maxSubscribers: 0 });
+  const leaving = new AbortController();
+  const pauses: number[] = [];
+  const onNote = (note: Note) => {
+    if (note.kind !== "retry") return;
+    pauses.push(note.inMs);
+    leaving.abort();
+  };
+  const { signal } = leaving;
+  for await (const _ of subscribe(`http://${url}`, { signal, onNote, minRetryMs: 10 }));
+  // The server asks for a second; the client's own bound is 10 ms.
+  expect(pauses[0]).toBeWithin(1_000, 1_011);
 });
 
 test("HEALTH-2, WS-2: HEAD is answered as a GET without an upgrade is", async () => {
