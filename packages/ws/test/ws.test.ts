@@ -165,7 +165,7 @@ const HANDSHAKE =
 
 test("WS-9: who answers no ping is cut, and who does stays", async () => {
   // Heartbeats go out all the time, and are no sign of life of who gets them.
-  const { url, status } = start({ heartbeatMs: 10, pingMs: 200 });
+  const { url, status } = start({ heartbeatMs: 10, pingMs: 500 });
   const [host, port] = url.split(":");
   const alive = open(url);
   await alive.count(1);
