@@ -2,7 +2,9 @@
 // says whether they are up to date). Each part stands between two comments that name it.
 import { Glob } from "bun";
 import { dirname, resolve } from "node:path";
+import { cell, lanesOf, LEGEND, notesOf } from "@tidings/conformance";
 import { fail } from "./cli.ts";
+import { keptMatrix } from "./faults.ts";
 import { optionsOf, type Option } from "./options.ts";
 import { techniques } from "./techniques.ts";
 import { record } from "./transcripts.ts";
@@ -61,12 +63,31 @@ const wire = async (folder: string) => `\`\`\`text\n${await record(folder)}\n\`\
 
 const window = async () => optionTable((await optionsOf("FeedOptions", "shared/src/feed.ts")).own);
 
+/** The fault matrix, as `bun run verify --faults --write` has kept it. */
+const faultTable = async (): Promise<string> => {
+  const matrix = await keptMatrix();
+  const lanes = lanesOf(matrix);
+  const row = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  return [
+    row(["fault", ...lanes]),
+    row(["---", ...lanes.map(() => "---")]),
+    ...Object.entries(matrix.faults).map(([title, outcomes]) =>
+      row([title, ...lanes.map((lane) => cell(outcomes[lane]))]),
+    ),
+    "",
+    `${LEGEND} Played with seed ${matrix.seed} on Bun ${matrix.bun}. Does not apply:`,
+    "",
+    ...notesOf(matrix).map((note) => `- ${note.replace(/^– /, "")}`),
+  ].join("\n");
+};
+
 /** What makes each part, given the name of the folder that its README lies in. */
 const parts: Record<string, (folder: string) => string | Promise<string>> = {
   techniques: techniqueTable,
   limits,
   window,
   wire,
+  faults: faultTable,
 };
 
 /** A document's text with every generated part made anew. */

@@ -36,6 +36,11 @@ test.each([
   [["http://127.0.0.1:1"], "does not answer GET /status"],
   [["sse", "--unknown"], "--unknown"],
   [["--technique", "sse"], "--technique says whose client speaks to a URL; name the URL as well"],
+  [["--seed", "1"], "--seed and --write belong to --faults"],
+  [["--faults", "--seed", "x"], "--seed must be a whole number"],
+  [["--faults", "http://127.0.0.1:1"], "it takes no URL and no --only"],
+  [["--faults", "sse", "--write"], "--write keeps the whole matrix"],
+  [["--faults", "nonsense"], "unknown technique nonsense"],
   [["sse", "--only", "NO-SUCH-CLAUSE"], "no clause contains NO-SUCH-CLAUSE"],
 ])("verify %p is answered with one line", async (args, line) => {
   const { code, stderr } = await verify(...args);

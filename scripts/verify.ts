@@ -1,23 +1,47 @@
 // `bun run verify <technique or URL>`: the conformance kit against a technique of this repository,
-// or against anybody's server that keeps SPEC.md.
-import { clauses, launchedLane, strangersLane, verify, type Lane } from "@tidings/conformance";
+// or against anybody's server that keeps SPEC.md. With `--faults`: the fault matrix.
+import {
+  clauses,
+  laneName,
+  launchedLane,
+  strangersLane,
+  verify,
+  type Lane,
+} from "@tidings/conformance";
 import type { Technique } from "@tidings/shared";
-import { fail, readArgs } from "./cli.ts";
+import { fail, numberOption, readArgs } from "./cli.ts";
+import { playFaults } from "./faults.ts";
 import { techniques } from "./techniques.ts";
 
 const names = techniques.map(({ name }) => name);
 const isUrl = (name: string) => /^https?:/.test(name);
 const usage = `usage: bun run verify <technique or URL>… [--technique NAME] [--only TEXT]
+       bun run verify --faults [technique]… [--seed N] [--write]
   no name: all of ${names.join(", ")}; webhook: both halves of the pair
   --technique NAME   whose client speaks to a URL; default: what its /status says
-  --only TEXT        only clauses whose id or title contains it`;
+  --only TEXT        only clauses whose id or title contains it
+  --faults           plays one script of publishes and faults to each technique, and prints the
+                     fault matrix: what was lost, doubled or out of order, and the time until whole
+  --seed N           what the script's chance begins with; default 1
+  --write            keeps the matrix for the README; takes all techniques`;
 
 const { values, positionals } = readArgs(usage, {
   technique: { type: "string" },
   only: { type: "string", default: "" },
+  faults: { type: "boolean", default: false },
+  seed: { type: "string" },
+  write: { type: "boolean", default: false },
 });
 if (values.technique !== undefined && !positionals.some(isUrl))
   fail("--technique says whose client speaks to a URL; name the URL as well", usage);
+
+if (!values.faults && (values.seed !== undefined || values.write))
+  fail("--seed and --write belong to --faults; add it, or leave them out", usage);
+if (values.faults && (values.only !== "" || positionals.some(isUrl)))
+  fail("--faults starts and kills servers of its own: it takes no URL and no --only", usage);
+if (values.write && positionals.length > 0)
+  fail("--write keeps the whole matrix: leave the techniques out", usage);
+const seed = numberOption("--seed", values.seed ?? "1", { min: 0, max: 2 ** 31 - 1 });
 
 const { only } = values;
 if (!clauses.some(({ ids, title }) => [...ids, title].some((text) => text.includes(only))))
@@ -49,6 +73,16 @@ for (const name of positionals.length > 0 ? positionals : names) {
 
 const colour = process.stdout.isTTY && !process.env.NO_COLOR;
 const paint = (code: number, text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);
+if (values.faults) {
+  // The pair is one lane.
+  const whole = lanes.filter(
+    (lane, i) =>
+      lanes.findIndex((other) => laneName(other.technique) === laneName(lane.technique)) === i,
+  );
+  const wrong = await playFaults(whole, { seed, write: values.write, colour });
+  for (const line of wrong) console.error(`tidings: ${line}`);
+  process.exit(wrong.length > 0 ? 1 : 0);
+}
 const count = { passed: 0, failed: 0, skipped: 0 };
 for (const lane of lanes) {
   console.log(`\n${lane.technique.title} (${lane.technique.name})`);

@@ -111,5 +111,5 @@ export const sameEvents = (
   }
 };
 
-const show = (event: FeedEvent | undefined): string =>
+export const show = (event: FeedEvent | undefined): string =>
   event === undefined ? "missing" : JSON.stringify(event).slice(0, 200);

@@ -35,17 +35,17 @@ export const reasonToSkip = (clause: Clause, { technique, ours }: Lane): string 
   return undefined;
 };
 
-/** Runs one clause; whatever it opened is closed when it is over. */
-export const runClause = async (
-  clause: Clause,
+/** Does `work` in a context of its own; whatever was opened there is closed when it is over. */
+export const inContext = async (
   lane: Lane,
-  { deadlineMs = 60_000 }: VerifyOptions = {},
+  { deadlineMs = 60_000 }: Pick<VerifyOptions, "deadlineMs">,
+  work: (context: Context) => Promise<void>,
 ): Promise<void> => {
   await using opened = new AsyncDisposableStack();
   const deadline = new AbortController();
   const timer = setTimeout(() => deadline.abort(), deadlineMs);
   opened.defer(() => clearTimeout(timer));
-  const context: Context = {
+  await work({
     lane,
     deadline: deadline.signal,
     start: async ({ options, ...rest } = {}) =>
@@ -56,9 +56,12 @@ export const runClause = async (
       opened.use(between.tap);
       return between;
     },
-  };
-  await clause.run(context);
+  });
 };
+
+/** Runs one clause. */
+export const runClause = (clause: Clause, lane: Lane, options: VerifyOptions = {}): Promise<void> =>
+  inContext(lane, options, (context) => clause.run(context));
 
 /** Runs the clauses against a lane, one after the other, and yields each result. */
 export async function* verify(lane: Lane, options: VerifyOptions = {}): AsyncGenerator<Result> {

@@ -1,7 +1,6 @@
 // The kit is alive: servers that are broken on purpose are caught, each by the right clause.
 import longPoll from "@tidings/long-poll";
 import { subscribe as followLongPoll } from "@tidings/long-poll/client";
-import { Feed } from "@tidings/shared/server";
 import sse from "@tidings/sse";
 import { subscribe as followStream } from "@tidings/sse/client";
 import { expect, test } from "bun:test";
@@ -9,22 +8,7 @@ import { verify, type Lane } from "../src/index.ts";
 import { server as doubling } from "./broken/doubling-sse.ts";
 import { server as forgetful } from "./broken/forgetful-long-poll.ts";
 import { server as leaking } from "./broken/leaking-sse.ts";
-
-type Build = (options: { feed: Feed }) => ReturnType<typeof doubling>;
-
-const inProcess = (build: Build): Lane["start"] => {
-  return async ({ feed } = {}) => {
-    const app = build({ feed: new Feed(feed) });
-    app.listen({ port: 0, hostname: "127.0.0.1", reusePort: false });
-    const stop = async () => void (await app.server?.stop(true));
-    return {
-      url: `http://127.0.0.1:${app.server?.port}`,
-      kill: stop,
-      exited: Promise.resolve({ code: 0 }),
-      [Symbol.asyncDispose]: stop,
-    };
-  };
-};
+import { inProcess } from "./in-process.ts";
 
 const lanes: Record<string, Lane> = {
   "a long poll that forgets events between polls": {
