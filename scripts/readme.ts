@@ -69,13 +69,15 @@ const faultTable = async (): Promise<string> => {
   const lanes = lanesOf(matrix);
   const row = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   return [
+    `${LEGEND} Seed ${matrix.seed}, Bun ${matrix.bun}.`,
+    "",
     row(["fault", ...lanes]),
     row(["---", ...lanes.map(() => "---")]),
     ...Object.entries(matrix.faults).map(([title, outcomes]) =>
       row([title, ...lanes.map((lane) => cell(outcomes[lane]))]),
     ),
     "",
-    `${LEGEND} Played with seed ${matrix.seed} on Bun ${matrix.bun}. Does not apply:`,
+    "–: does not apply.",
     "",
     ...notesOf(matrix).map((note) => `- ${note.replace(/^– /, "")}`),
   ].join("\n");
