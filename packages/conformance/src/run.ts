@@ -54,6 +54,7 @@ export const inContext = async (
     tap: async (url) => {
       const between = await tapBetween(lane.technique, url);
       opened.use(between.tap);
+      deadline.signal.throwIfAborted();
       // What waits for a tap would wait for ever, such as for a text that TLS hides.
       deadline.signal.addEventListener("abort", () => void between.tap.close());
       return between;
