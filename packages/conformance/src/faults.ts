@@ -38,13 +38,18 @@ export const faults: readonly Fault[] = [
       for (const _ of range(1, quick ? 2 : 6)) {
         tap.refuse();
         tap.cut();
-        // One cut in the replay, one in its last event; and publishing goes on meanwhile.
+        // One cut in the replay, one in its last event.
         const cuts = [mark(random.int(2, 19)), mark(20)].map((text) =>
           tap.cutAfter({ text, bytes: random.int(0, 50), direction }),
         );
         await play(20);
+        const { total } = tap.connections;
         tap.accept();
-        await play(20);
+        // Whenever the client comes back, and it has to come three times, publishing goes on.
+        for (const time of range(1, 3)) {
+          await tap.connected(total + time);
+          await play(10);
+        }
         await Promise.all(cuts);
         await whole();
       }

@@ -20,6 +20,7 @@ import {
   type Played,
 } from "../src/index.ts";
 import { judge } from "../src/judge.ts";
+import { server as doubling } from "./broken/doubling-sse.ts";
 import { inProcess } from "./in-process.ts";
 import { server as offByOne } from "./broken/off-by-one-sse.ts";
 
@@ -65,6 +66,12 @@ describe("a server that is broken on purpose", () => {
     const { outcome } = await playFault(cut, offByOneLane(-1), { quick: true });
     expect(cell(outcome)).toMatch(/^0\/[1-9]\d*\/0\/0 /);
     expect(isWhole(outcome)).toBe(false);
+  }, 30_000);
+
+  test("shows as a double at the hand-over, when it goes live from a moment before", async () => {
+    const lane = { technique: sse, subscribe, start: inProcess(doubling), ours: true };
+    const { outcome } = await playFault(named("cut at the hand-over"), lane);
+    expect(cell(outcome)).toMatch(/^0\/[1-9]\d*\/0\/0 /);
   }, 30_000);
 
   // It writes whether anybody reads or not, so what is not read piles up in it.
