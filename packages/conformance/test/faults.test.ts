@@ -166,6 +166,17 @@ describe("the matrix", () => {
     expect(broken(kept)).toEqual([]);
   });
 
+  test.each([
+    { ...measured, lost: 1, wholeMs: 1 },
+    { ...measured, doubled: 1, wholeMs: 1 },
+    { ...measured, reordered: 1, wholeMs: 1 },
+    { ...measured, wholeMs: null },
+    { outcome: "failed", reason: "it broke" } as const,
+  ])("names the cell that breaks the contract: %j", (outcome) => {
+    const result = { fault, technique, outcome, published: [] };
+    expect(broken(matrixOf([result], 1))).toEqual([`sse: ${fault.title}`]);
+  });
+
   test("never shows a number for what was not measured", () => {
     expect(cell(undefined)).toBe("not played");
     expect(cell({ outcome: "failed", reason: "it broke" })).toBe("FAILED");
