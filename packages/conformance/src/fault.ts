@@ -1,6 +1,6 @@
 import type { Capabilities, FeedEvent } from "@tidings/shared";
 import type { Direction } from "@tidings/tap";
-import type { Random } from "../../shared/test/random.ts";
+import type { Random } from "@tidings/shared/random";
 import type { Context } from "./clause.ts";
 import type { Follower } from "./follower.ts";
 import type { Server, StartOptions, tapBetween } from "./lane.ts";

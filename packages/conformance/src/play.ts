@@ -1,5 +1,5 @@
 import type { FeedEvent, Technique } from "@tidings/shared";
-import { createRandom } from "../../shared/test/random.ts";
+import { createRandom } from "@tidings/shared/random";
 import type { Context } from "./clause.ts";
 import type { Fault, Outcome, Scene } from "./fault.ts";
 import { judge, type Judgement } from "./judge.ts";

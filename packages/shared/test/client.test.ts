@@ -18,7 +18,7 @@ import {
   type SubscribeOptions,
 } from "../src/client.ts";
 import { Problem } from "../src/problem.ts";
-import { createRandom } from "./random.ts";
+import { createRandom } from "../src/random.ts";
 
 beforeEach(() => {
   jest.useFakeTimers();

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, mock, spyOn, test } from "bun:test";
 import type { FeedEvent } from "../src/event.ts";
 import { Feed, type Batch, type Reader } from "../src/feed.ts";
 import { Problem } from "../src/problem.ts";
-import { createRandom, forSeeds, turn, type Random } from "./random.ts";
+import { createRandom, forSeeds, turn, type Random } from "../src/random.ts";
 
 const EPOCH = 1_763_675_000_123;
 const TYPES = ["a", "b.c", "d_1"];

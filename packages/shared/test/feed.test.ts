@@ -2,7 +2,7 @@ import { afterEach, describe, expect, mock, spyOn, test } from "bun:test";
 import { isFeedEvent, type FeedEvent } from "../src/event.ts";
 import { Feed, type Batch } from "../src/feed.ts";
 import { Problem } from "../src/problem.ts";
-import { turn } from "./random.ts";
+import { turn } from "../src/random.ts";
 
 const EPOCH = 1_000;
 

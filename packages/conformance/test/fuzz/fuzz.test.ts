@@ -3,7 +3,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { launch } from "../../../../scripts/launch.ts";
 import { techniques } from "../../../../scripts/techniques.ts";
-import { createRandom } from "../../../shared/test/random.ts";
+import { createRandom } from "@tidings/shared/random";
 import { eventually, publish, status } from "../../src/lane.ts";
 import {
   badRequest,

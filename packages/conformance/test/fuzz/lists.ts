@@ -1,5 +1,5 @@
 // What servers have been broken with: fixed lists of what is malformed, and chance to go on with.
-import type { Random } from "../../../shared/test/random.ts";
+import type { Random } from "@tidings/shared/random";
 
 const LONG = "9".repeat(10_000);
 
