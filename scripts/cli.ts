@@ -8,6 +8,12 @@ export function fail(error: unknown, hint?: string, exitCode = 2): never {
   process.exit(exitCode);
 }
 
+/** Ends the command that could not listen: 1, and the cure when the port is taken. */
+export function failToListen(error: unknown, port: number): never {
+  const taken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+  fail(taken ? `port ${port} is taken; choose another with --port` : error, undefined, 1);
+}
+
 /** Reads the command line. `--help` prints the usage and ends; what is wrong is one line. */
 export const readArgs = <Options extends ParseArgsOptionsConfig>(
   usage: string,

@@ -3,7 +3,7 @@
 import { parseArgs } from "node:util";
 import { bearer, Feed, type FeedOptions, type ServerOptions } from "@tidings/shared/server";
 import { selfSigned } from "./certificate.ts";
-import { fail, jsonOption, numberOption, onEnd } from "./cli.ts";
+import { fail, failToListen, jsonOption, numberOption, onEnd } from "./cli.ts";
 import { folderOf, techniques } from "./techniques.ts";
 
 // Grace for what is held open when the server is asked to end, in milliseconds.
@@ -78,8 +78,7 @@ const secure = values.tls
 try {
   app.listen({ port, hostname: values.host, reusePort: false, ...secure });
 } catch (error) {
-  const taken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
-  fail(taken ? `port ${port} is taken; choose another with --port` : error, undefined, 1);
+  failToListen(error, port);
 }
 console.log(`ready ${app.server.url.origin}`);
 

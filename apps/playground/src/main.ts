@@ -1,5 +1,5 @@
 // Serves the page: `bun apps/playground/src/main.ts [--port N] [--lanes JSON]`.
-import { fail, numberOption, onEnd, readArgs } from "../../../scripts/cli.ts";
+import { fail, failToListen, numberOption, onEnd, readArgs } from "../../../scripts/cli.ts";
 import { runningServers, type RunningServer } from "../../../scripts/servers.ts";
 import { server } from "./server.ts";
 
@@ -30,8 +30,7 @@ const app = server({ servers });
 try {
   app.listen({ port, hostname: "127.0.0.1", reusePort: false });
 } catch (error) {
-  const taken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
-  fail(taken ? `port ${port} is taken; choose another with --port` : error, undefined, 1);
+  failToListen(error, port);
 }
 console.log(`ready ${app.server?.url.origin}`);
 

@@ -55,7 +55,7 @@ export const server = ({ holdMs = 25_000, ...options }: Options) => {
     // 5. deliver: a burst is one answer, encoded once for all who stand at the same
     // place. [LONG-POLL-6]
     const respond = (batch?: Batch) => {
-      const page = batch?.as(encodePage) ?? encodePage({ json: [], cursor: reader.cursor });
+      const page = encodePage(batch, reader.cursor);
       stats.delivered += batch?.events.length ?? 0;
       stats.bytesOut += Buffer.byteLength(page);
       leave();

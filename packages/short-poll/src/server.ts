@@ -46,7 +46,7 @@ export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
     };
     if (matches(request.headers.get("if-none-match"), etag))
       return reply(request, null, headers, 304);
-    const page = batch?.as(encodePage) ?? encodePage({ json: [], cursor: reader.cursor });
+    const page = encodePage(batch, reader.cursor);
     stats.delivered += batch?.events.length ?? 0;
     stats.bytesOut += Buffer.byteLength(page);
     return reply(request, page, headers);

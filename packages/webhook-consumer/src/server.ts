@@ -133,7 +133,7 @@ export const server = (options: Options) => {
     const { after, types } = readQuery(query);
     const reader = feed.reader({ after, types, limit: readLimit(query) });
     const batch = reader.read();
-    const page = batch?.as(encodePage) ?? encodePage({ json: [], cursor: reader.cursor });
+    const page = encodePage(batch, reader.cursor);
     return reply(request, page, {
       "content-type": "application/json",
       "cache-control": "private, no-cache",

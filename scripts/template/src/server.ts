@@ -30,7 +30,7 @@ export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
 
     // 5. deliver: while a page leaves something behind, the client need not wait.
     const pauseMs = reader.cursor === feed.cursor ? pollIntervalMs : 0;
-    const page = batch?.as(encodePage) ?? encodePage({ json: [], cursor: reader.cursor });
+    const page = encodePage(batch, reader.cursor);
     stats.delivered += batch?.events.length ?? 0;
     stats.bytesOut += Buffer.byteLength(page);
     return reply(request, page, {
