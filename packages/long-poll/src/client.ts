@@ -3,9 +3,11 @@ import {
   ask,
   BackOff,
   bearerHeaders,
+  body,
   eventsUrl,
   linkedAbort,
   readPage,
+  watchSilence,
   type SubscribeOptions,
 } from "@tidings/shared/client";
 
@@ -26,7 +28,7 @@ export async function* subscribe(
     // 1. connect: a request for each answer.
     const askedAt = performance.now();
     const line = linkedAbort(signal);
-    const silence = setTimeout(silent, silenceMs);
+    const silence = setTimeout(silent, silenceMs, new Error("The server does not answer."));
     let failure: unknown;
     try {
       onNote?.({ kind: "request" });
@@ -38,8 +40,9 @@ export async function* subscribe(
       const events = eventsUrl(url, { after: cursor, types });
 
       // 4. receive: no events means that the time was up, and the cursor is right all the same.
-      const page = await readPage(await ask(events, { signal: line.signal, headers }));
+      const response = await ask(events, { signal: line.signal, headers });
       clearTimeout(silence);
+      const page = await readPage(watchSilence(body(response), silenceMs, silent));
       backOff.opened();
       for (const event of page.events) {
         // 5. advance: before the event is handed on, for the caller may never ask again.
@@ -57,8 +60,8 @@ export async function* subscribe(
     }
 
     // 6. detect silence: the server ends every wait in time, so a longer one is a dead line.
-    function silent() {
-      line.abort(new Error("The server does not answer."));
+    function silent(error: Error) {
+      line.abort(error);
     }
 
     // 7. reconnect: at once after an answer [POLL-3]; after a failure with back-off. A server that

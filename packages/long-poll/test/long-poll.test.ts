@@ -1,5 +1,5 @@
 import type { FeedEvent } from "@tidings/shared";
-import { readPage, type Note } from "@tidings/shared/client";
+import { body, readPage, type Note } from "@tidings/shared/client";
 import { Feed, type ReaderOptions } from "@tidings/shared/server";
 import { afterEach, describe, expect, mock, spyOn, test } from "bun:test";
 import { subscribe } from "../src/client.ts";
@@ -21,7 +21,7 @@ const start = (options: Partial<Options> = {}, history = 0) => {
     feed,
     closing,
     get: (query = "", init?: RequestInit) => fetch(`${origin}/events${query}`, init),
-    page: async (query = "") => readPage(await fetch(`${origin}/events${query}`)),
+    page: async (query = "") => readPage(body(await fetch(`${origin}/events${query}`))),
     /** Resolves when so many are held. */
     async held(count: number) {
       for (;;) {

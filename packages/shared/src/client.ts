@@ -121,9 +121,12 @@ export const fetchTicket = async (url: string | URL, token: string, signal?: Abo
   throw new Error("The server's answer is not { ticket }.");
 };
 
-/** A poll's answer: `{ "events", "cursor" }`. */
-export const readPage = async (response: Response) => {
-  const page: unknown = await response.json();
+/** A poll's answer, `{ "events", "cursor" }`, out of its bytes. */
+export const readPage = async (bytes: AsyncIterable<Uint8Array>) => {
+  const utf8 = new TextDecoder();
+  let text = "";
+  for await (const chunk of bytes) text += utf8.decode(chunk, { stream: true });
+  const page: unknown = JSON.parse(text);
   if (!isPage(page)) throw new Error("The server's answer is not { events, cursor }.");
   return page;
 };

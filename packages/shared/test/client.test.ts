@@ -4,6 +4,7 @@ import {
   ask,
   BackOff,
   bearerHeaders,
+  body,
   eventsUrl,
   fetchTicket,
   Inbox,
@@ -386,7 +387,7 @@ describe("readPage", () => {
 
   test("POLL-1: reads a poll's answer", async () => {
     const page = { events: [event], cursor: "1-1" };
-    expect(await readPage(Response.json(page))).toEqual(page);
+    expect(await readPage(body(Response.json(page)))).toEqual(page);
   });
 
   test.each<[string, unknown]>([
@@ -396,7 +397,7 @@ describe("readPage", () => {
     ["no events", { cursor: "1-1" }],
     ["half an event", { events: [{ id: "1-1" }], cursor: "1-1" }],
   ])("POLL-1: refuses %s", async (_, page) => {
-    const error = await readPage(Response.json(page)).catch((reason: unknown) => reason);
+    const error = await readPage(body(Response.json(page))).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(Error);
   });
 });

@@ -3,11 +3,13 @@ import {
   ask,
   BackOff,
   bearerHeaders,
+  body,
   eventsUrl,
   linkedAbort,
   pause,
   readPage,
   visible,
+  watchSilence,
   type SubscribeOptions,
 } from "@tidings/shared/client";
 
@@ -35,7 +37,7 @@ export async function* subscribe(
   while (!signal?.aborted) {
     // 1. connect: a request for each poll.
     const line = linkedAbort(signal);
-    const silence = setTimeout(silent, silenceMs);
+    const silence = setTimeout(silent, silenceMs, new Error("The server does not answer."));
     let failure: unknown;
     let pauseMs = intervalMs;
     try {
@@ -49,8 +51,9 @@ export async function* subscribe(
 
       // 4. receive: 304 says in a few bytes that there is nothing new.
       const response = await ask(events, { signal: line.signal, headers });
-      const page = response.status === 304 ? undefined : await readPage(response);
       clearTimeout(silence);
+      const bytes = () => watchSilence(body(response), silenceMs, silent);
+      const page = response.status === 304 ? undefined : await readPage(bytes());
       backOff.opened();
       for (const event of page?.events ?? []) {
         // 5. advance: before the event is handed on, for the caller may never ask again.
@@ -67,9 +70,9 @@ export async function* subscribe(
       close();
     }
 
-    // 6. detect silence: an answer that does not come.
-    function silent() {
-      line.abort(new Error("The server does not answer."));
+    // 6. detect silence: an answer that does not come, or stops on its way.
+    function silent(error: Error) {
+      line.abort(error);
     }
 
     // 7. reconnect: after a failure with back-off; otherwise poll again after the pause that the

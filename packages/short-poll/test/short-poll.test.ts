@@ -1,5 +1,5 @@
 // What a poll is answered with, header by header, and when the client asks again.
-import { readPage } from "@tidings/shared/client";
+import { body, readPage } from "@tidings/shared/client";
 import { Feed } from "@tidings/shared/server";
 import { afterEach, expect, mock, spyOn, test } from "bun:test";
 import { subscribe } from "../src/client.ts";
@@ -34,7 +34,7 @@ test("SHORT-POLL-1, POLL-1: the ETag is made of the cursor, and no cache keeps t
   expect(answer.status).toBe(200);
   expect(answer.headers.get("etag")).toBe('"1000-3"');
   expect(answer.headers.get("cache-control")).toBe("private, no-cache");
-  const { events, cursor } = await readPage(answer);
+  const { events, cursor } = await readPage(body(answer));
   expect(events.map(({ id }) => id)).toEqual(["1000-2", "1000-3"]);
   expect(cursor).toBe("1000-3");
   // Right also when there is nothing: CURSOR-6.
@@ -89,7 +89,7 @@ test("SHORT-POLL-4, POLL-3: a page that leaves events behind asks for no pause",
 test("POLL-2: `limit` is clamped, counts no gap, and is a whole number", async () => {
   await using house = start({}, 1_100);
   const count = async (query: string) => {
-    const { events } = await readPage(await house.get(query));
+    const { events } = await readPage(body(await house.get(query)));
     return events.length;
   };
   expect(await count("?after=0-0")).toBe(100);

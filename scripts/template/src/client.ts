@@ -3,10 +3,12 @@ import {
   ask,
   BackOff,
   bearerHeaders,
+  body,
   eventsUrl,
   linkedAbort,
   pause,
   readPage,
+  watchSilence,
   type SubscribeOptions,
 } from "@tidings/shared/client";
 
@@ -26,7 +28,7 @@ export async function* subscribe(
   while (!signal?.aborted) {
     // 1. connect: a request for each answer.
     const line = linkedAbort(signal);
-    const silence = setTimeout(silent, silenceMs);
+    const silence = setTimeout(silent, silenceMs, new Error("The server does not answer."));
     let failure: unknown;
     let pauseMs = 0;
     try {
@@ -40,8 +42,8 @@ export async function* subscribe(
 
       // 4. receive
       const response = await ask(events, { signal: line.signal, headers });
-      const page = await readPage(response);
       clearTimeout(silence);
+      const page = await readPage(watchSilence(body(response), silenceMs, silent));
       backOff.opened();
       for (const event of page.events) {
         // 5. advance: before the event is handed on, for the caller may never ask again.
@@ -56,9 +58,9 @@ export async function* subscribe(
       close();
     }
 
-    // 6. detect silence: an answer that does not come.
-    function silent() {
-      line.abort(new Error("The server does not answer."));
+    // 6. detect silence: an answer that does not come, or stops on its way.
+    function silent(error: Error) {
+      line.abort(error);
     }
 
     // 7. reconnect: after a failure with back-off, after an answer with the pause that it asks for.

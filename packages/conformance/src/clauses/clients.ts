@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Clause } from "../clause.ts";
 import { sameEvents } from "../follower.ts";
 import { publish } from "../lane.ts";
+import { publishAll, range } from "./delivery.ts";
 
 export const clientClauses: readonly Clause[] = [
   {
@@ -51,6 +52,24 @@ export const clientClauses: readonly Clause[] = [
       sameEvents(follower.events, [first, second]);
       const reasons = follower.notes.map((note) => (note.kind === "retry" ? note.reason : ""));
       assert.match(reasons.join(), /silent|does not answer/);
+    },
+  },
+  {
+    ids: ["CLIENT-5"],
+    title: "stays with a line that is slow: bytes that arrive are signs of life",
+    needs: "browser",
+    async run({ start, follow, tap }) {
+      const { url } = await start();
+      const { id } = await publish(url, "kit.slow", "before");
+      const data = range(1, 20).map(() => "x".repeat(1_000));
+      const published = await publishAll(url, "kit.slow", data);
+      const between = await tap(url);
+      // All of it takes more than a second, and each event a twentieth of that.
+      between.tap.throttle(20_000);
+      const options = { after: id, silenceMs: 400, ...between.options };
+      const follower = follow(between.url, options);
+      await follower.reached(published.at(-1)!.id);
+      sameEvents(follower.events, published);
     },
   },
 ];
