@@ -1,0 +1,3 @@
+export * from "./metrics.ts";
+export * from "./result.ts";
+export * from "./stats/histogram.ts";

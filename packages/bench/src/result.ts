@@ -1,0 +1,302 @@
+// What `bun run bench` writes: raw figures of every run, and the conditions under which they came
+// about. RESULT.md describes the file for those who read it with other tools.
+import { metrics, type Metric } from "./metrics.ts";
+
+export const SCHEMA = "tidings-bench/1";
+
+export interface Result {
+  readonly schema: typeof SCHEMA;
+  /** RFC 3339, UTC. */
+  readonly startedAt: string;
+  readonly tookMs: number;
+  readonly conditions: Conditions;
+  readonly method: {
+    readonly rounds: number;
+    readonly warmUpMs: number;
+    readonly measureMs: number;
+    /** Of the order of the runs and of the payloads. */
+    readonly seed: number;
+  };
+  /** The load generator against a null server: what it could do at the most. */
+  readonly audit: readonly Audit[];
+  readonly contenders: readonly Contender[];
+  readonly scenarios: readonly Scenario[];
+  /** In the order in which they ran. */
+  readonly runs: readonly Run[];
+}
+
+export interface Conditions {
+  readonly commit: string;
+  /** The work tree had changes that are in no commit. */
+  readonly dirty: boolean;
+  /** Of bun, elysia, the kernel and each peer. */
+  readonly versions: Readonly<Record<string, string>>;
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+  readonly limits: { readonly descriptors: number };
+  /** The core that each was pinned to, or the reason why not. */
+  readonly pinned: { readonly server: number; readonly load: number } | string;
+  /** What the command was given. */
+  readonly flags: readonly string[];
+}
+
+export interface Audit {
+  /** The generator's way of receiving, such as `sse`. */
+  readonly lane: string;
+  readonly ceilingPerSecond: number;
+  /** Of the generator itself. */
+  readonly cpuUsPerDelivery: number;
+}
+
+export interface Contender {
+  readonly name: string;
+  readonly title: string;
+  readonly kind: "tidings" | "baseline" | "peer";
+  /** In what it does not do the same work as the others. */
+  readonly deviations: readonly string[];
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly title: string;
+  /** What it answers. */
+  readonly question: string;
+  /** Names with units. */
+  readonly params: Params;
+}
+
+export type Params = Readonly<Record<string, number>>;
+
+export interface Run {
+  /** The scenario's name. */
+  readonly scenario: string;
+  /** The contender's name. */
+  readonly contender: string;
+  /**
+   * One contender runs twice in each round: `A` counts like every other run, `B` is only there to
+   * show by how much the same server differs from itself.
+   */
+  readonly replica?: "A" | "B";
+  /** From 1. */
+  readonly round: number;
+  /** Its place among the runs of its round, from 1. */
+  readonly order: number;
+  /** The scenario's, and what this run sets. Runs with the same ones are rounds of one cell. */
+  readonly params: Params;
+  /** RFC 3339, UTC. */
+  readonly startedAt: string;
+  readonly outcome: Outcome;
+}
+
+/** A figure, or the reason why there is none; never 0 for "could not". */
+export type Outcome = Measured | Failed | Invalid | NotApplicable;
+
+export interface Measured {
+  readonly kind: "measured";
+  readonly metrics: Readonly<Partial<Record<Metric, number>>>;
+  /** From the moment in which the event was meant to be published until it was delivered. */
+  readonly staleness?: Histogram;
+  /** From the moment in which the event was meant to be published until the server took it. */
+  readonly publish?: Histogram;
+  /** Series of raw samples, such as the server's CPU every 100 ms. */
+  readonly samples?: Readonly<Record<string, readonly number[]>>;
+}
+
+/** The contract was broken. */
+export interface Failed {
+  readonly kind: "failed";
+  readonly reason: string;
+  readonly lost: number;
+  readonly doubled: number;
+  readonly reordered: number;
+}
+
+/** The load generator was the bottleneck. */
+export interface Invalid {
+  readonly kind: "invalid";
+  readonly reason: string;
+}
+
+export interface NotApplicable {
+  readonly kind: "not applicable";
+  readonly reason: string;
+}
+
+/** How many values lay in each bucket. A bucket begins above the one before it. */
+export interface Histogram {
+  readonly unit: "us";
+  /** Buckets with something in them, ascending: the largest value that it takes, and how many. */
+  readonly counts: readonly (readonly [upTo: number, count: number])[];
+}
+
+type Check = (value: unknown, field: string) => void;
+
+const refuse = (field: string, wanted: string, value: unknown): never => {
+  const shown = JSON.stringify(value) ?? String(value);
+  throw new TypeError(`${field}: must be ${wanted}, not ${shown.slice(0, 40)}.`);
+};
+
+const text: Check = (value, field) => {
+  if (typeof value !== "string" || value === "") refuse(field, "a text", value);
+};
+const bool: Check = (value, field) => {
+  if (typeof value !== "boolean") refuse(field, "true or false", value);
+};
+const time: Check = (value, field) => {
+  if (typeof value !== "string" || Number.isNaN(Date.parse(value)))
+    refuse(field, "a time such as 2026-11-20T21:48:00.000Z", value);
+};
+const number: Check = (value, field) => {
+  if (!Number.isFinite(value) || Number(value) < 0) refuse(field, "a number, 0 or more", value);
+};
+const count: Check = (value, field) => {
+  if (!Number.isSafeInteger(value) || Number(value) < 0)
+    refuse(field, "a whole number, 0 or more", value);
+};
+const oneOf =
+  (...known: readonly string[]): Check =>
+  (value, field) => {
+    if (!known.some((name) => name === value)) refuse(field, known.join(" or "), value);
+  };
+const list =
+  (item: Check): Check =>
+  (value, field) => {
+    if (!Array.isArray(value)) return refuse(field, "a list", value);
+    value.forEach((each, place) => item(each, `${field}[${place}]`));
+  };
+const entriesOf = (value: unknown, field: string): [string, unknown][] =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+    ? Object.entries(value)
+    : refuse(field, "an object", value);
+const map =
+  (item: Check, key: Check = text): Check =>
+  (value, field) => {
+    for (const [name, each] of entriesOf(value, field)) {
+      key(name, `a name in ${field}`);
+      item(each, `${field}.${name}`);
+    }
+  };
+const optional =
+  (check: Check): Check =>
+  (value, field) => {
+    if (value !== undefined) check(value, field);
+  };
+/** Asks for each of a type's fields, and refuses all others. */
+const object =
+  <Type>(fields: { readonly [name in keyof Required<Type>]: Check }): Check =>
+  (value, field) => {
+    const given = new Map(entriesOf(value, field));
+    for (const [name, check] of Object.entries<Check>(fields))
+      check(given.get(name), field === "" ? name : `${field}.${name}`);
+    for (const name of given.keys())
+      if (!(name in fields)) throw new TypeError(`${field}.${name}: is no field of a result.`);
+  };
+
+const histogram = object<Histogram>({
+  unit: oneOf("us"),
+  counts: (value, field) => {
+    let before = -1;
+    const bucket: Check = (each, at) => {
+      list(count)(each, at);
+      const [upTo, held, ...more] = each as number[];
+      if (upTo === undefined || held === undefined || more.length > 0)
+        return refuse(at, "a pair [upTo, count]", each);
+      if (upTo <= before) refuse(at, "above the bucket before it", each);
+      before = upTo;
+    };
+    list(bucket)(value, field);
+  },
+});
+
+const outcomes: Readonly<Record<Outcome["kind"], Check>> = {
+  measured: object<Measured>({
+    kind: text,
+    metrics: map(number, oneOf(...Object.keys(metrics))),
+    staleness: optional(histogram),
+    publish: optional(histogram),
+    samples: optional(map(list(number))),
+  }),
+  failed: object<Failed>({
+    kind: text,
+    reason: text,
+    lost: count,
+    doubled: count,
+    reordered: count,
+  }),
+  invalid: object<Invalid>({ kind: text, reason: text }),
+  "not applicable": object<NotApplicable>({ kind: text, reason: text }),
+};
+
+const params = map(number);
+
+const check = object<Result>({
+  schema: oneOf(SCHEMA),
+  startedAt: time,
+  tookMs: number,
+  conditions: object<Conditions>({
+    commit: text,
+    dirty: bool,
+    versions: map(text),
+    cpu: text,
+    cores: count,
+    memoryBytes: count,
+    limits: object<Conditions["limits"]>({ descriptors: count }),
+    pinned: (value, field) =>
+      typeof value === "string"
+        ? text(value, field)
+        : object<{ server: number; load: number }>({ server: count, load: count })(value, field),
+    flags: list(text),
+  }),
+  method: object<Result["method"]>({
+    rounds: count,
+    warmUpMs: number,
+    measureMs: number,
+    seed: count,
+  }),
+  audit: list(object<Audit>({ lane: text, ceilingPerSecond: number, cpuUsPerDelivery: number })),
+  contenders: list(
+    object<Contender>({
+      name: text,
+      title: text,
+      kind: oneOf("tidings", "baseline", "peer"),
+      deviations: list(text),
+    }),
+  ),
+  scenarios: list(object<Scenario>({ name: text, title: text, question: text, params })),
+  runs: list(
+    object<Run>({
+      scenario: text,
+      contender: text,
+      replica: optional(oneOf("A", "B")),
+      round: count,
+      order: count,
+      params,
+      startedAt: time,
+      outcome: (value, field) => {
+        const { kind } = Object.fromEntries(entriesOf(value, field));
+        oneOf(...Object.keys(outcomes))(kind, `${field}.kind`);
+        outcomes[kind as Outcome["kind"]](value, field);
+      },
+    }),
+  ),
+});
+
+/** Throws a TypeError of one line that names the first field that is not as it should be. */
+export const validateResult = (value: unknown): Result => {
+  check(value, "");
+  const result = value as Result;
+  for (const part of ["contenders", "scenarios"] as const) {
+    const known = new Set<string>();
+    for (const { name } of result[part]) {
+      if (known.has(name)) throw new TypeError(`${part}: ${name} is there twice.`);
+      known.add(name);
+    }
+    const field = part === "contenders" ? "contender" : "scenario";
+    result.runs.forEach((run, place) => {
+      if (!known.has(run[field]))
+        refuse(`runs[${place}].${field}`, `the name of one of ${part}`, run[field]);
+    });
+  }
+  return result;
+};

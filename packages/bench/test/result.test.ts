@@ -1,0 +1,52 @@
+import { expect, test } from "bun:test";
+import { validateResult } from "../src/index.ts";
+import { sample } from "./result.ts";
+
+/** The sample in which one field, named by its path, has another value. */
+const broken = (path: string, value: unknown): unknown => {
+  const result: unknown = JSON.parse(JSON.stringify(sample()));
+  const names = path.split(".");
+  const last = names.pop() ?? "";
+  const holder = names.reduce<unknown>((part, name) => Reflect.get(Object(part), name), result);
+  Reflect.set(Object(holder), last, value);
+  return result;
+};
+
+test("a result may travel as JSON", () => {
+  const result = sample();
+  expect(validateResult(JSON.parse(JSON.stringify(result)))).toEqual(result);
+});
+
+test.each([
+  ["schema", "tidings-bench/2", 'schema: must be tidings-bench/1, not "tidings-bench/2".'],
+  ["startedAt", "today", "startedAt: must be a time such as 2026-11-20T21:48:00.000Z"],
+  ["runs", undefined, "runs: must be a list, not undefined."],
+  ["tookMs", -1, "tookMs: must be a number, 0 or more, not -1."],
+  ["tookMs", null, "tookMs: must be a number, 0 or more, not null."],
+  ["conditions.commit", "", 'conditions.commit: must be a text, not "".'],
+  ["conditions.dirty", "no", 'conditions.dirty: must be true or false, not "no".'],
+  ["conditions.cores", 1.5, "conditions.cores: must be a whole number, 0 or more, not 1.5."],
+  ["conditions.pinned", { server: 0 }, "conditions.pinned.load: must be a whole number"],
+  ["conditions.colour", "red", "conditions.colour: is no field of a result."],
+  ["contenders.0.kind", "friend", "contenders[0].kind: must be tidings or baseline or peer"],
+  ["runs.0.contender", "smoke", "runs[0].contender: must be the name of one of contenders"],
+  ["runs.0.scenario", "smoke", "runs[0].scenario: must be the name of one of scenarios"],
+  ["runs.0.replica", "C", "runs[0].replica: must be A or B"],
+  ["runs.0.outcome.kind", "zero", "runs[0].outcome.kind: must be measured or failed or invalid"],
+  ["runs.0.outcome.metrics.speed", 1, "a name in runs[0].outcome.metrics: must be serverCpuUs"],
+  ["runs.0.outcome.metrics.doubled", NaN, "runs[0].outcome.metrics.doubled: must be a number"],
+  ["runs.0.outcome.staleness.counts.1", [200, 1], "counts[1]: must be above the bucket before it"],
+  ["runs.0.outcome.staleness.counts.0", [200], "counts[0]: must be a pair [upTo, count]"],
+  ["runs.0.outcome", { kind: "failed", reason: "lost" }, "runs[0].outcome.lost: must be a whole"],
+  ["runs.0.outcome", { kind: "invalid", reason: "" }, "runs[0].outcome.reason: must be a text"],
+])("%s = %p is named", (path, value, message) => {
+  expect(() => validateResult(broken(path, value))).toThrow(message);
+});
+
+test("a name that is there twice is named", () => {
+  const result = sample();
+  const contenders = [...result.contenders, ...result.contenders];
+  expect(() => validateResult({ ...result, contenders })).toThrow(
+    "contenders: sse is there twice.",
+  );
+});
