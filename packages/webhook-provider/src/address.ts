@@ -26,8 +26,6 @@ const subnets = (...list: readonly string[]): BlockList => {
   return blocks;
 };
 
-const LOOPBACK = subnets("127.0.0.0/8", "::1/128");
-
 // IANA's special-purpose registry. IPv4 names what is closed …
 const CLOSED_V4 = subnets(
   "0.0.0.0/8",
@@ -51,20 +49,24 @@ const CLOSED_V4 = subnets(
 );
 
 // … and IPv6 what is open: global unicast. Outside of it lie loopback, private, link-local and
-// multicast addresses, NAT64 and every form that wraps an IPv4 address, but for two: Teredo (in
-// 2001::/23) and 6to4 (2002::/16).
+// multicast addresses, NAT64 and every prefix that wraps an IPv4 address, but for two: Teredo
+// (in 2001::/23) and 6to4 (2002::/16).
 const OPEN_V6 = subnets("2000::/3");
 const CLOSED_V6 = subnets("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20");
+// What no subnet can say: a zone is one machine's own, and ISATAP wraps an IPv4 address behind any
+// prefix [RFC 5214, section 6.1].
+const CLOSED_FORM = /%|(?:::|:0:|:200:)5efe:[^:]+:[^:]+$/;
 
 /** Whether an address, in the form that a resolver answers, is everybody's to call. */
 export const isPublic = (address: string): boolean => {
   const family = isIP(address);
   if (family === 4) return !CLOSED_V4.check(address, "ipv4");
-  return family === 6 && OPEN_V6.check(address, "ipv6") && !CLOSED_V6.check(address, "ipv6");
+  if (family !== 6 || CLOSED_FORM.test(address)) return false;
+  return OPEN_V6.check(address, "ipv6") && !CLOSED_V6.check(address, "ipv6");
 };
 
 const isLoopback = (address: string): boolean =>
-  LOOPBACK.check(address, isIP(address) === 6 ? "ipv6" : "ipv4") && !address.startsWith("::ffff");
+  address === "::1" || (isIP(address) === 4 && address.startsWith("127."));
 
 /**
  * Reads an endpoint's URL. The URL parser brings every spelling of an address (decimal, octal,
@@ -86,8 +88,8 @@ export const readUrl = (text: string): URL => {
 const systemResolver = async (hostname: string) =>
   (await lookup(hostname, { all: true })).map(({ address }) => address);
 
-export const portOf = (url: URL): number =>
-  Number(url.port) || (url.protocol === "https:" ? 443 : 80);
+export const portOf = ({ port, protocol }: URL): number =>
+  Number(port || (protocol === "https:" ? 443 : 80));
 
 /**
  * The address to connect to. All that the name resolves to must pass, because the network may
