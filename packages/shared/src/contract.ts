@@ -18,7 +18,7 @@ export interface ServerOptions extends SubscribersOptions {
   waitUntil?: ((work: Promise<unknown>) => unknown) | undefined;
   /** Who may publish and subscribe. Default: everybody. See `bearer`. */
   authorize?: Authorize | undefined;
-  /** Origins of other hosts' pages that may use this server, such as `https://example.org`. */
+  /** Other hosts' pages that may come, and own public names: origins, `https://example.org`. */
   allowOrigins?: readonly string[] | undefined;
   /** Largest body of a publish, in bytes; more is a 413. Default 65,536. */
   maxBodyBytes?: number | undefined;
@@ -234,7 +234,7 @@ const JSON_HEADERS = new Headers({
 
 /** The refusal of a page that is not on the allow-list. */
 const refusedOrigin = () =>
-  new Problem(403, "origin: this page's origin is not on the server's allow-list.");
+  new Problem(403, "origin: the page's, or the name in Host, is not on the server's allow-list.");
 
 const withCors = (request: Request, headers: Headers | Record<string, string>): Headers => {
   const all = new Headers(headers);

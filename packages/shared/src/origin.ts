@@ -1,15 +1,27 @@
-import { urlOf } from "./query.ts";
+// An address, or a name that public DNS does not have: without a dot, or under `localhost`
+// [RFC 6761, section 6.3]. HTTP/1.0 may name none.
+const LOCAL = /^(\[.*\]|[\d.]+|[^.]*|.*\.localhost)$/i;
+
+const hostname = (origin: string) => (URL.canParse(origin) ? new URL(origin).hostname : undefined);
 
 /**
- * Which pages may talk to this server: those of its own host (on any port), and those of the
- * allow-list. A request without `Origin` does not come from another page's script and may pass.
+ * Which requests may pass: those of pages on the allow-list, those of its own host's pages (on any
+ * port), and those that no page sends.
+ *
+ * Anybody can point a name of theirs at this machine (DNS rebinding), and is then this host to a
+ * browser. So the server's own names are local ones and those of the allow-list, and no others.
  */
 export const originPolicy = (allowOrigins: readonly string[] = []) => {
   const allowed = new Set(allowOrigins);
-  return (request: Request): boolean => {
-    const origin = request.headers.get("origin");
-    if (origin === null || allowed.has(origin)) return true;
-    return URL.canParse(origin) && new URL(origin).hostname === urlOf(request).hostname;
+  const names = new Set(allowOrigins.map(hostname));
+  return ({ method, headers }: Request): boolean => {
+    const origin = headers.get("origin");
+    if (origin !== null && allowed.has(origin)) return true;
+    // Browsers leave it out only where a page reads from its own host [Fetch, section 3.2].
+    if (origin === null && method !== "GET" && method !== "HEAD") return true;
+    const host = headers.get("host")?.replace(/:\d+$/, "") ?? "";
+    if (!LOCAL.test(host) && !names.has(host.toLowerCase())) return false;
+    return origin === null || hostname(origin) === host;
   };
 };
 

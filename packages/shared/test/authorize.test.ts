@@ -156,7 +156,40 @@ describe("originPolicy", () => {
     ["localhost", false],
     ["*", false],
   ])("ORIGIN-2, ORIGIN-3: %s is allowed: %p", (origin, allowed) => {
-    expect(allows(request(origin === undefined ? {} : { origin }))).toBe(allowed);
+    const host = { host: "localhost:3003" };
+    expect(allows(request(origin === undefined ? host : { ...host, origin }))).toBe(allowed);
+  });
+
+  test.each([
+    ["127.0.0.1:3003", true],
+    ["[::1]:3003", true],
+    ["localhost", true],
+    ["LOCALHOST", true],
+    ["feed.localhost:3003", true],
+    ["backend", true],
+    ["example.org", true],
+    ["Example.org:8443", true],
+    ["evil.example", false],
+    ["evil.example:3003", false],
+    ["localhost.evil.example", false],
+    ["127.0.0.1.evil.example", false],
+    ["evil.example.", false],
+    ["[::1].evil.example", false],
+  ])("ORIGIN-6: %s is a name of the server's own: %p", (host, own) => {
+    expect(allows(request({ host }))).toBe(own);
+    // To a browser, host names are in lower case.
+    if (host === host.toLowerCase())
+      expect(allows(request({ host, origin: `http://${host}` }))).toBe(own);
+  });
+
+  test("ORIGIN-6: a program's publish may use any name", () => {
+    const publish = new Request("http://x", { method: "POST", headers: { host: "evil.example" } });
+    expect(allows(publish)).toBe(true);
+  });
+
+  test("ORIGIN-6, ORIGIN-3: HTTP/1.0 names no host, and a page of none is not its own", () => {
+    expect(allows(request())).toBe(true);
+    expect(allows(request({ origin: "http://localhost" }))).toBe(false);
   });
 
   test("ORIGIN-3: `null` may be listed", () => {

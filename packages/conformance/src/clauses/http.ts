@@ -192,4 +192,21 @@ export const httpClauses: readonly Clause[] = [
       assert.match(own.headers.get("vary") ?? "", /origin/i);
     },
   },
+  {
+    ids: ["ORIGIN-6", "ORIGIN-2"],
+    title: "refuses pages that have pointed their own name at it (DNS rebinding)",
+    of: "server",
+    async run({ start }) {
+      const { url } = await start();
+      const host = `rebound.example:${new URL(url).port}`;
+      const origin = `http://${host}`;
+      const body = '{"type":"kit.page","data":1}';
+      await assertProblem(await post(url, body, { host, origin }), 403, "a page's publish");
+      // A page that reads from its own host sends no origin. (A provider has nothing to read.)
+      const read = await fetch(`${url}/events?after=0-0`, { headers: { host } });
+      await assertProblem(read, read.headers.has("allow") ? 405 : 403, "a page's read");
+      // Neither does a program, which nobody can fool with a name.
+      assert.equal((await post(url, body, { host })).status, 201);
+    },
+  },
 ];

@@ -1,7 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { isFeedEvent, type FeedEvent } from "@tidings/shared";
 import { openTap } from "@tidings/tap";
-import { noBrowser } from "../../../../scripts/browser.ts";
+import { noBrowser, open } from "../../../../scripts/browser.ts";
 import { launch, type LaunchOptions } from "../../../../scripts/launch.ts";
 import { whyMissing } from "../../../../scripts/setup.ts";
 import { eventually, publish, status } from "../../src/lane.ts";
@@ -339,4 +339,30 @@ describe.skipIf(noBrowser !== undefined)(`a page of another origin${why(noBrowse
     expect(seen).toEqual(["refused"]);
     expect(await status(server.url)).toMatchObject({ delivered: 0, subscribers: 0 });
   });
+
+  test.each(names)(
+    "ORIGIN-6: %s: gives nothing to a page whose name points at it",
+    async (name) => {
+      await using server = await launch(name);
+      await publish(server.url, "greeting", 1);
+      // To the browser, this page is the server's own: it lies at the same name and port.
+      using tab = await open(server.url.replace("127.0.0.1", "rebound.example") + "/health");
+      const seen = await tab.view.evaluate(`(async () => {
+      const headers = { "content-type": "application/json" };
+      const body = '{"type":"greeting","data":2}';
+      const socket = new WebSocket(location.origin.replace("http", "ws") + "/events?after=0-0");
+      const opened = new Promise((resolve) => {
+        socket.onopen = () => resolve("open");
+        socket.onclose = () => resolve("refused");
+      });
+      return [
+        (await fetch("/events?after=0-0")).status,
+        (await fetch("/events", { method: "POST", headers, body })).status,
+        await opened,
+      ];
+    })()`);
+      expect(seen).toEqual([403, 403, "refused"]);
+      expect(await status(server.url)).toMatchObject({ delivered: 0, published: 1 });
+    },
+  );
 });
