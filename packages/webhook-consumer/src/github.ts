@@ -1,16 +1,38 @@
-import { checkSignatures, hmac, required } from "./signature.ts";
+import {
+  conclude,
+  hmac,
+  missing,
+  refuse,
+  textSecret,
+  type Sign,
+  type Verify,
+} from "./signature.ts";
+
+// GitHub, "Validating webhook deliveries".
+
+export const keyOf = textSecret;
+
+const signature = (secret: string, body: Uint8Array) =>
+  `sha256=${hmac(keyOf(secret), "", body, "hex")}`;
 
 /**
- * Verifies a delivery of GitHub's: the body alone is signed. Returns its id, which is not, and
- * there is no timestamp: who once saw a delivery can play it again under another id. Throws a 401
- * problem.
+ * The body alone is signed: not the id, and there is no timestamp. Who once saw a delivery can
+ * play it again under another id. [CONSUMER-5]
  */
-export const verify = (headers: Headers, body: Uint8Array, secrets: readonly string[]): string => {
-  const given = required(headers, "x-hub-signature-256");
-  checkSignatures(
-    "x-hub-signature-256",
-    [given],
-    secrets.map((secret) => `sha256=${hmac(secret, "", body, "hex")}`),
-  );
-  return required(headers, "x-github-delivery");
+export const verify: Verify = (headers, body, secrets) => {
+  const given = headers.get("x-hub-signature-256");
+  const id = headers.get("x-github-delivery");
+  if (!given) return missing("x-hub-signature-256");
+  if (!id) return missing("x-github-delivery");
+  if (!given.startsWith("sha256="))
+    return refuse("version", "x-hub-signature-256", "must begin with sha256=.");
+  const expected = secrets.map((one) => signature(one, body));
+  return conclude("x-hub-signature-256", { id, before: "", given: [given], expected });
 };
+
+/** GitHub has one secret, so the first one signs. */
+export const sign: Sign = ({ id, type, body }, [secret = ""]) => ({
+  "x-github-delivery": id,
+  "x-github-event": type,
+  "x-hub-signature-256": signature(secret, body),
+});

@@ -1,17 +1,17 @@
 import { isEventType, Problem, type FeedEvent, type Json } from "@tidings/shared";
-import * as github from "./github.ts";
-import * as standard from "./standard.ts";
-import * as stripe from "./stripe.ts";
+import { schemes, type Sender } from "./verify.ts";
 
-/** Verifies a delivery and reads it. Throws a problem: 401 not verified, 415 or 400 not readable. */
-export type Receive = (
+type Read = (
+  id: string | undefined,
   headers: Headers,
   body: Uint8Array,
-  secrets: readonly string[],
-  nowMs?: number,
+  nowMs: number,
 ) => FeedEvent;
 
-const MAX_ID_LENGTH = 255;
+// Visible, so that it can stand in a log; and of a header that came twice it is none.
+const ID = /^[\x21-\x7e]{1,255}$/;
+// What a Date can hold.
+const MAX_SECONDS = 8.64e12;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 const readObject = (headers: Headers, body: Uint8Array): { readonly [name: string]: Json } => {
@@ -37,8 +37,8 @@ const toEvent = (
   time: Json | undefined,
   data: Json,
 ): FeedEvent => {
-  if (typeof id !== "string" || id === "" || id.length > MAX_ID_LENGTH)
-    throw new Problem(400, `id: must be a string of 1 to ${MAX_ID_LENGTH} characters.`);
+  if (typeof id !== "string" || !ID.test(id))
+    throw new Problem(400, "id: must be 1 to 255 visible characters of ASCII.");
   if (typeof type !== "string" || !isEventType(type))
     throw new Problem(400, "type: must be lower-case words joined by dots.");
   if (typeof time !== "string" || Number.isNaN(Date.parse(time)))
@@ -46,27 +46,38 @@ const toEvent = (
   return { id, type, time, data };
 };
 
-/** Whose deliveries are understood, each under `POST /webhooks/<sender>`. */
-export const senders = {
-  standard(headers, body, secrets, nowMs) {
-    const id = standard.verify(headers, body, secrets, nowMs);
+/** What a verified delivery says, by sender. */
+const read: { readonly [sender in Sender]: Read } = {
+  standard(id, headers, body) {
     const { type, timestamp, data } = readObject(headers, body);
     if (data === undefined) throw new Problem(400, "data: is missing.");
     return toEvent(id, type, timestamp, data);
   },
-  github(headers, body, secrets, nowMs = Date.now()) {
-    const id = github.verify(headers, body, secrets);
+  github(id, headers, body, nowMs) {
     // GitHub says neither when nor, in the body, what.
     const type = headers.get("x-github-event") ?? "";
     return toEvent(id, type, new Date(nowMs).toISOString(), readObject(headers, body));
   },
-  stripe(headers, body, secrets, nowMs) {
-    stripe.verify(headers, body, secrets, nowMs);
+  stripe(_, headers, body) {
     const { id, type, created, data } = readObject(headers, body);
-    if (data === undefined || typeof created !== "number")
+    if (data === undefined || typeof created !== "number" || !(Math.abs(created) <= MAX_SECONDS))
       throw new Problem(400, "body: needs id, type, created and data.");
     return toEvent(id, type, new Date(created * 1000).toISOString(), data);
   },
-} satisfies Record<string, Receive>;
+};
 
-export type Sender = keyof typeof senders;
+/**
+ * Verifies a delivery, and only then reads it. Throws a problem: 401 not verified, 415 or 400 not
+ * readable. [CONSUMER-1]
+ */
+export const receive = (
+  sender: Sender,
+  headers: Headers,
+  body: Uint8Array,
+  secrets: readonly string[],
+  nowMs = Date.now(),
+): FeedEvent => {
+  const { refused, id } = schemes[sender].verify(headers, body, secrets, nowMs);
+  if (refused) throw new Problem(401, refused.detail);
+  return read[sender](id, headers, body, nowMs);
+};

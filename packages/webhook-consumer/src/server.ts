@@ -11,7 +11,8 @@ import {
 } from "@tidings/shared/server";
 import { Inbox, type InboxOptions } from "./inbox.ts";
 import { Registration } from "./registration.ts";
-import { senders, type Receive, type Sender } from "./senders.ts";
+import { receive as verifyAndRead } from "./senders.ts";
+import { checkSecrets, type Sender } from "./verify.ts";
 
 /** A sender's secrets, or where to get them; several while one is being rotated. */
 export type Secrets = readonly string[] | (() => Promise<readonly string[]>);
@@ -34,6 +35,7 @@ export interface Options extends ServerOptions, InboxOptions {
   publicUrl?: string | undefined;
 }
 
+const SENDERS = ["standard", "github", "stripe"] as const;
 // How often a registration is looked after.
 const CHECK_MS = 5_000;
 
@@ -53,14 +55,14 @@ export const server = (options: Options) => {
   const registration =
     provider === undefined ? undefined : new Registration(provider, providerToken);
 
-  const receive = async (request: Request, sender: Sender, read: Receive) => {
+  const receive = async (request: Request, sender: Sender) => {
     // 1. accept: the raw bytes, bounded, and untouched: what was signed is not what a parser
     // would make of it.
     accept(request);
     const body = await readBody(request, maxBodyBytes);
 
     // 2. authorize: the signature does it. Only then the body is looked at.
-    const event = read(request.headers, body, await secretsOf(sender));
+    const event = verifyAndRead(sender, request.headers, body, await secretsOf(sender));
 
     // 3. resume: the provider has our place, and brings again whatever we did not answer with a
     // 2xx. So an event may come twice, and the inbox knows which ones came.
@@ -124,8 +126,11 @@ export const server = (options: Options) => {
     register(publicUrl ?? new URL("webhooks/standard", server.url).href).catch(console.error);
   });
 
-  for (const sender of ["standard", "github", "stripe"] as const)
-    app.post(`/webhooks/${sender}`, ({ request }) => receive(request, sender, senders[sender]));
+  for (const sender of SENDERS) {
+    const known = secrets[sender] ?? [];
+    if (typeof known !== "function") checkSecrets(sender, known);
+    app.post(`/webhooks/${sender}`, ({ request }) => receive(request, sender));
+  }
 
   // What arrived, as a plain poll answers it.
   return app.get("/events", ({ request, query }) => {

@@ -207,7 +207,7 @@ describe("CONSUMER-9: what is not taken", () => {
       "/webhooks/standard",
       standard("1-1", '{"type":"a","timestamp":"soon","data":1}'),
     ],
-    ["a long id", 400, "/webhooks/standard", standard("x".repeat(256), BODY)],
+    ["a long id", 401, "/webhooks/standard", standard("x".repeat(256), BODY)],
     ["a large body", 413, "/webhooks/standard", standard("1-1", `{"a":"${"x".repeat(65_536)}"}`)],
     ["another method", 405, "/webhooks/standard", { method: "GET" }],
     ["another sender", 404, "/webhooks/nobody", unsigned],
