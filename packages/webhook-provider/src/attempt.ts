@@ -1,5 +1,3 @@
-import http from "node:http";
-import https from "node:https";
 import { isIP } from "node:net";
 import { retryAfterMs } from "@tidings/shared/client";
 import { judge, portOf, type GuardOptions } from "./address.ts";
@@ -27,11 +25,9 @@ export interface AttemptOptions extends GuardOptions {
 
 const MAX_ANSWER_BYTES = 16_384;
 
-// Connections are kept for the next event. They are pooled by address, not by name, so that a
-// kept one leads where the guard has just looked.
-const pool = { keepAlive: true, timeout: 5_000 };
-const plain = new http.Agent(pool);
-const secure = new https.Agent(pool);
+// Connections are kept for the next event to the same name, but not for long: the receiver closes
+// its side when it likes. Nothing may lead elsewhere, so no proxy of the environment is asked.
+const pool = new Bun.FetchSession({ proxy: false, keepAlive: { idleTimeout: 4 } });
 
 const exchange = async (
   url: URL,
@@ -40,46 +36,38 @@ const exchange = async (
   options: AttemptOptions,
   signal: AbortSignal,
 ) => {
-  const tls = url.protocol === "https:";
-  const host = await Promise.race([judge(url, options), aborted(signal)]);
-  // Not fetch: it follows redirects, decompresses what comes, and obeys proxy variables.
-  const send = async (agent: http.Agent | false) => {
-    const request = (tls ? https : http).request({
-      host,
-      port: portOf(url),
-      path: url.pathname + url.search,
+  const address = await Promise.race([judge(url, options), aborted(signal)]);
+  const host = isIP(address) === 6 ? `[${address}]` : address;
+  const target = `${url.protocol}//${host}:${portOf(url)}${url.pathname}${url.search}`;
+  const send = (keepalive: boolean) =>
+    pool.fetch(target, {
       method: "POST",
-      headers: { host: url.host, "content-length": `${Buffer.byteLength(body)}`, ...headers },
+      headers: { ...headers, host: url.host, "accept-encoding": "identity" },
+      body,
+      // A redirect is an answer, and what is compressed stays so: it cannot grow.
+      redirect: "manual",
+      decompress: false,
       // The certificate must be the name's, although the connection goes to an address.
-      ...(tls && !isIP(url.hostname) ? { servername: url.hostname } : {}),
-      agent,
+      ...(url.hostname === host ? {} : { tls: { serverName: url.hostname } }),
+      keepalive,
       signal,
     });
-    const answered = new Promise<http.IncomingMessage | undefined>((resolve, reject) => {
-      request.on("response", resolve);
-      // A reset on a kept connection: the receiver was closing it at that very moment. That was
-      // no attempt.
-      request.on("error", (error) =>
-        request.reusedSocket && !signal.aborted ? resolve(undefined) : reject(error),
-      );
-    });
-    request.end(body);
-    return answered;
-  };
-  const response = (await send(tls ? secure : plain)) ?? (await send(false));
-  if (!response) throw new Error("The connection was lost.");
-
+  // A reset before the answer: the receiver may just have closed a kept connection. That was no
+  // attempt; it is made on a fresh one.
+  const response = await send(true).catch((error) =>
+    error.code === "ECONNRESET" && !signal.aborted ? send(false) : Promise.reject(error),
+  );
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of response) {
+  for await (const chunk of response.body ?? []) {
     chunks.push(chunk);
     size += chunk.length;
-    // More is not read: leaving the loop destroys the connection.
+    // More is not read: leaving the loop closes the connection.
     if (size >= MAX_ANSWER_BYTES) break;
   }
   const answer = new TextDecoder().decode(Buffer.concat(chunks).subarray(0, MAX_ANSWER_BYTES));
-  const askedMs = retryAfterMs(response.headers["retry-after"] ?? null);
-  return { status: response.statusCode ?? null, error: null, answer, askedMs };
+  const askedMs = retryAfterMs(response.headers.get("retry-after"));
+  return { status: response.status, error: null, answer, askedMs };
 };
 
 const aborted = (signal: AbortSignal) =>
@@ -102,7 +90,8 @@ export const attempt = async (
   const timer = setTimeout(() => clock.abort(late), timeoutMs);
   const result = await exchange(url, headers, body, options, clock.signal)
     .catch((error: Error) => {
-      const { message } = clock.signal.aborted ? late : error;
+      // The first sentence: what follows are hints for whoever wrote the request.
+      const [message = ""] = (clock.signal.aborted ? late : error).message.split(/(?<=[.?]) /);
       return { status: null, error: message, answer: "", askedMs: 0 };
     })
     .finally(() => clearTimeout(timer));
