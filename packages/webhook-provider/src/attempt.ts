@@ -65,6 +65,8 @@ const exchange = async (
     // More is not read: leaving the loop closes the connection.
     if (size >= MAX_ANSWER_BYTES) break;
   }
+  // A body without a length ends with its connection, so one that we have cut looks whole.
+  signal.throwIfAborted();
   const answer = new TextDecoder().decode(Buffer.concat(chunks).subarray(0, MAX_ANSWER_BYTES));
   const askedMs = retryAfterMs(response.headers.get("retry-after"));
   return { status: response.status, error: null, answer, askedMs };

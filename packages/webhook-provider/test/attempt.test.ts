@@ -1,8 +1,8 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { attempt, type AttemptOptions } from "../src/attempt.ts";
 import { cert, key } from "./certificate.ts";
+import { rawServer } from "./raw.ts";
 import { Receiver } from "./receiver.ts";
 
 // Tests wait for events, not for time; a slow machine may take its own.
@@ -10,28 +10,6 @@ setDefaultTimeout(60_000);
 
 const send = (url: string, options: AttemptOptions = {}) =>
   attempt(new URL(url), { "webhook-id": "1-1" }, '{"a":"é"}', { allowLoopback: true, ...options });
-
-/** A server that speaks in bytes, for answers that no well-behaved one gives. */
-const rawServer = async (serve: (socket: Socket) => void) => {
-  const sockets = new Set<Socket>();
-  const server: Server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on("error", () => {});
-    serve(socket);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  const port = typeof address === "object" && address ? address.port : 0;
-  return {
-    url: `http://127.0.0.1:${port}/`,
-    port,
-    sockets,
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-};
 
 describe("an attempt", () => {
   test("sends the body's bytes, and keeps the answer", async () => {
@@ -50,78 +28,6 @@ describe("an attempt", () => {
       expect(await send(receiver.url)).toMatchObject({ status, error: null });
     }
     expect(canary.received).toEqual([]);
-  });
-
-  test("PROVIDER-10: of an endless answer 16 KiB are read, then the line is cut", async () => {
-    const cut = Promise.withResolvers<void>();
-    await using server = await rawServer((socket) => {
-      socket.once("data", () => {
-        socket.write("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n");
-        const pour = () => {
-          while (socket.writable && socket.write("x".repeat(65_536)));
-        };
-        socket.on("drain", pour);
-        pour();
-      });
-      socket.on("close", () => cut.resolve());
-    });
-    const result = await send(server.url);
-    expect(result).toMatchObject({ status: 200, error: null });
-    expect(result.answer).toBe("x".repeat(16_384));
-    await cut.promise;
-  });
-
-  test("a compressed answer stays compressed: it cannot grow", async () => {
-    const bomb = Bun.gzipSync(new Uint8Array(10_000_000));
-    await using receiver = new Receiver(
-      () => new Response(bomb, { headers: { "content-encoding": "gzip" } }),
-    );
-    const result = await send(receiver.url);
-    expect(result.status).toBe(200);
-    expect(result.answer.length).toBeLessThanOrEqual(16_384);
-  });
-
-  const late = { status: null, error: "There was no whole answer within 50 ms." };
-
-  test("PROVIDER-10: the time is for the whole exchange: an answer that does not begin", async () => {
-    await using server = await rawServer(() => {});
-    expect(await send(server.url, { timeoutMs: 50 })).toMatchObject(late);
-  });
-
-  test("… one that drips, and never ends", async () => {
-    await using server = await rawServer((socket) => {
-      socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-      const drip = setInterval(() => socket.write("1\r\nx\r\n"), 5);
-      socket.on("close", () => clearInterval(drip));
-    });
-    expect(await send(server.url, { timeoutMs: 50 })).toMatchObject(late);
-  });
-
-  test("… headers that drip, too", async () => {
-    await using server = await rawServer((socket) => {
-      socket.write("HTTP/1.1 200 OK\r\n");
-      const drip = setInterval(() => socket.write("X-A: b\r\n"), 5);
-      socket.on("close", () => clearInterval(drip));
-    });
-    expect(await send(server.url, { timeoutMs: 50 })).toMatchObject(late);
-  });
-
-  test("… a name that does not resolve in time", async () => {
-    const resolve = () => new Promise<string[]>(() => {});
-    const result = await send("http://slow.example/", { timeoutMs: 50, resolve });
-    expect(result).toMatchObject(late);
-  });
-
-  test("a reset and an answer that breaks off are failures, with their reason", async () => {
-    await using reset = await rawServer((socket) => socket.resetAndDestroy());
-    await using short = await rawServer((socket) =>
-      socket.end("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"),
-    );
-    for (const { url } of [reset, short]) {
-      const result = await send(url);
-      expect(result.status).toBeNull();
-      expect(result.error).toBeString();
-    }
   });
 
   test("a kept connection that the receiver has closed meanwhile is not counted as a failure", async () => {
