@@ -1,7 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { createServer as createTlsServer } from "node:tls";
 import { attempt, type AttemptOptions } from "../src/attempt.ts";
-import { cert, key } from "./certificate.ts";
 import { rawServer } from "./raw.ts";
 import { Receiver } from "./receiver.ts";
 
@@ -74,39 +72,5 @@ describe("PROVIDER-17: the connection goes to the address that was judged", () =
     expect(await send(`http://hook.example:${port}/`, { resolve })).toMatchObject({ status: 200 });
     expect(asked).toEqual(["hook.example"]);
     expect(receiver.received[0]?.headers.get("host")).toBe(`hook.example:${port}`);
-  });
-
-  test("a name that leads elsewhere now is judged anew; a kept connection does not help it", async () => {
-    await using canary = new Receiver();
-    const { port } = new URL(canary.url);
-    const url = `http://rebound.example:${port}/`;
-    expect(await send(url, { resolve: async () => ["127.0.0.1"] })).toMatchObject({ status: 200 });
-    for (const address of ["10.0.0.1", "169.254.169.254"])
-      expect(await send(url, { resolve: async () => [address] })).toMatchObject({
-        status: null,
-        error: "url: must lead to a public address, not into a private network.",
-      });
-    const strict = { allowLoopback: false, resolve: async () => ["127.0.0.1"] };
-    expect(await send(url, strict)).toMatchObject({ status: null });
-    expect(canary.received).toHaveLength(1);
-  });
-
-  test("over TLS it is the name that is asked for, and that the certificate must prove", async () => {
-    const names: string[] = [];
-    const SNICallback = (name: string, done: (error: null) => void) => {
-      names.push(name);
-      done(null);
-    };
-    const server = createTlsServer({ key, cert, SNICallback });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const address = server.address();
-    const port = typeof address === "object" && address ? address.port : 0;
-    const result = await send(`https://hook.example:${port}/`, {
-      resolve: async () => ["127.0.0.1"],
-    });
-    expect(names).toEqual(["hook.example"]);
-    expect(result.status).toBeNull();
-    expect(result.error).toMatch(/certificate/);
-    server.close();
   });
 });

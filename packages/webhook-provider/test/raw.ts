@@ -2,21 +2,29 @@ import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TlsOptions } from "node:tls";
 
 /** A server that speaks in bytes, for what no well-behaved receiver does. */
-export const rawServer = async (serve: (socket: Socket) => void, tls?: TlsOptions) => {
-  const sockets = new Set<Socket>();
-  const take = (socket: Socket) => {
-    sockets.add(socket);
+export const rawServer = async (
+  serve: (socket: Socket) => void,
+  tls?: TlsOptions,
+  host = "127.0.0.1",
+  port = 0,
+) => {
+  const server: Server = tls ? createTlsServer(tls, serve) : createServer(serve);
+  const sockets: Socket[] = [];
+  // Every connection, whether or not a handshake follows.
+  server.on("connection", (socket: Socket) => {
+    sockets.push(socket);
     socket.on("error", () => {});
-    serve(socket);
-  };
-  const server: Server = tls ? createTlsServer(tls, take) : createServer(take);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  });
+  await new Promise<void>((resolve) => server.listen(port, host, resolve));
   const address = server.address();
-  const port = typeof address === "object" && address ? address.port : 0;
+  const bound = typeof address === "object" && address ? address.port : 0;
   return {
-    url: `${tls ? "https" : "http"}://127.0.0.1:${port}/`,
-    port,
-    sockets,
+    url: `${tls ? "https" : "http"}://${host}:${bound}/`,
+    port: bound,
+    /** How many were made, in all. */
+    get connections() {
+      return sockets.length;
+    },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
