@@ -1,8 +1,9 @@
 // An address, or a name that public DNS does not have: without a dot, or under `localhost`
 // [RFC 6761, section 6.3]. HTTP/1.0 may name none.
-const LOCAL = /^(\[.*\]|[\d.]+|[^.]*|.*\.localhost)$/i;
+const LOCAL = /^(\[.*\]|[\d.]+|[^.:]*|.*\.localhost)(:\d+)?$/i;
 
 const hostname = (origin: string) => (URL.canParse(origin) ? new URL(origin).hostname : undefined);
+const withoutPort = (host: string) => host.replace(/:\d+$/, "").toLowerCase();
 
 /**
  * Which requests may pass: those of pages on the allow-list, those of its own host's pages (on any
@@ -19,9 +20,9 @@ export const originPolicy = (allowOrigins: readonly string[] = []) => {
     if (origin !== null && allowed.has(origin)) return true;
     // Browsers leave it out only where a page reads from its own host [Fetch, section 3.2].
     if (origin === null && method !== "GET" && method !== "HEAD") return true;
-    const host = headers.get("host")?.replace(/:\d+$/, "") ?? "";
-    if (!LOCAL.test(host) && !names.has(host.toLowerCase())) return false;
-    return origin === null || hostname(origin) === host;
+    const host = headers.get("host") ?? "";
+    if (!LOCAL.test(host) && !names.has(withoutPort(host))) return false;
+    return origin === null || hostname(origin) === withoutPort(host);
   };
 };
 
