@@ -56,8 +56,10 @@ export const server = ({ holdMs = 25_000, ...options }: Options) => {
     // place. [LONG-POLL-6]
     const respond = (batch?: Batch) => {
       const page = encodePage(batch, reader.cursor);
-      stats.delivered += batch?.events.length ?? 0;
-      stats.bytesOut += Buffer.byteLength(page);
+      if (request.method !== "HEAD") {
+        stats.delivered += batch?.events.length ?? 0;
+        stats.bytesOut += Buffer.byteLength(page);
+      }
       leave();
       return reply(request, page, wishMs <= holdMs ? applied(wishMs) : headers);
     };

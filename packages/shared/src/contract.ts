@@ -33,7 +33,7 @@ export interface Delivered {
   delivered: number;
   /** Subscribers that were cut because they read too slowly; NaN where nobody can tell. */
   dropped: number;
-  /** Bytes of body or frames handed to the network. */
+  /** Bytes of payload handed to the network for them; heartbeats and empty answers count. */
   bytesOut: number;
 }
 

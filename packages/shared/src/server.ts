@@ -5,6 +5,7 @@ export {
   contract,
   unavailable,
   type Contract,
+  type Delivered,
   type Publish,
   type ServerOptions,
 } from "./contract.ts";

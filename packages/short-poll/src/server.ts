@@ -47,8 +47,10 @@ export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
     if (matches(request.headers.get("if-none-match"), etag))
       return reply(request, null, headers, 304);
     const page = encodePage(batch, reader.cursor);
-    stats.delivered += batch?.events.length ?? 0;
-    stats.bytesOut += Buffer.byteLength(page);
+    if (request.method !== "HEAD") {
+      stats.delivered += batch?.events.length ?? 0;
+      stats.bytesOut += Buffer.byteLength(page);
+    }
     return reply(request, page, headers);
 
     // 6. heartbeat: none. Every answer is one.

@@ -9,7 +9,7 @@ import {
 import type { ServerWebSocket } from "bun";
 import { createLines } from "./line.ts";
 import { createTopics } from "./topics.ts";
-import { frame, PROTOCOL } from "./wire.ts";
+import { PROTOCOL } from "./wire.ts";
 
 export interface Options extends ServerOptions {
   /** Sockets that were quiet for so long get a heartbeat, in ms. Default 15,000; at most 900,000. */
@@ -54,10 +54,7 @@ export const server = ({ heartbeatMs = 15_000, pingMs = 20_000, ...options }: Op
     feed,
     heartbeatMs,
     broadcast: (topic, text) => void app.server?.publish(topic, text),
-    onDelivered: (count, { events, bytes }) => {
-      stats.delivered += count * events.length;
-      stats.bytesOut += count * bytes;
-    },
+    stats,
   });
 
   // A plain GET that upgrades by hand: Elysia's `.ws()` calls its hooks twice and guesses at what
@@ -93,17 +90,12 @@ export const server = ({ heartbeatMs = 15_000, pingMs = 20_000, ...options }: Op
         for (const text of batch?.json ?? []) socket.send(text);
         stats.bytesOut += batch?.bytes ?? 0;
         stats.delivered += batch?.events.length ?? 0;
-        if (batch) continue;
-        leaveTopic = topics.join(socket, types);
-        greet(socket);
+        if (!batch) leaveTopic = topics.join(socket, types);
       }
     }
 
-    // 6. heartbeat: the first one says "you are live", and tells the client its place. The others
-    // are the topic's, one for all of its sockets. [WS-5]
-    function greet(arrived: ServerWebSocket<unknown>) {
-      arrived.send(frame.heartbeat(reader.cursor));
-    }
+    // 6. heartbeat: the topic's, one for all of its sockets; and one for each that joins, which
+    // says "you are live", and where. [WS-5]
 
     // 7. slow reader: a replay waits in the feed until the socket is empty. A live reader with more
     // than `maxHeldBytes` unread is cut by Bun, and comes back with its cursor. [WS-10]

@@ -1,6 +1,6 @@
 import {
   createHeartbeat,
-  type Batch,
+  type Delivered,
   type Feed,
   type Heart,
   type Reader,
@@ -13,8 +13,7 @@ interface TopicsOptions {
   /** Bun's native fan-out: it writes once per subscriber for all that a turn published. */
   broadcast: (topic: string, text: string) => void;
   heartbeatMs: number;
-  /** Told how many subscribers were sent what. */
-  onDelivered: (subscribers: number, batch: Batch) => void;
+  stats: Delivered;
 }
 
 interface Topic {
@@ -24,7 +23,7 @@ interface Topic {
 }
 
 /** One native topic for each filter: one reader feeds it, however many sockets listen. */
-export const createTopics = ({ feed, broadcast, heartbeatMs, onDelivered }: TopicsOptions) => {
+export const createTopics = ({ feed, broadcast, heartbeatMs, stats }: TopicsOptions) => {
   const topics = new Map<string, Topic>();
   const startHeart = createHeartbeat(heartbeatMs);
 
@@ -32,24 +31,32 @@ export const createTopics = ({ feed, broadcast, heartbeatMs, onDelivered }: Topi
     const wake = () => {
       for (let batch = reader.read(); batch; batch = reader.read()) {
         for (const text of batch.json) broadcast(name, text);
-        onDelivered(topic.subscribers, batch);
+        stats.delivered += topic.subscribers * batch.events.length;
+        stats.bytesOut += topic.subscribers * batch.bytes;
         topic.heart.refresh();
       }
     };
     const reader = feed.reader({ types, wake });
     // A heartbeat also moves the clients' cursors past what the filter left out.
-    const beat = () => broadcast(name, frame.heartbeat(reader.cursor));
+    const beat = () => {
+      const text = frame.heartbeat(reader.cursor);
+      broadcast(name, text);
+      stats.bytesOut += topic.subscribers * text.length;
+    };
     const topic = { reader, heart: startHeart(beat), subscribers: 0 };
     topics.set(name, topic);
     return topic;
   };
 
   return {
-    /** From now on the socket is sent what is published. */
+    /** From now on the socket is sent what is published. First it is told its place. */
     join(socket: ServerWebSocket<unknown>, types: readonly string[] | undefined): () => void {
       const name = types?.join() ?? "*";
       const topic = topics.get(name) ?? open(name, types);
       topic.subscribers++;
+      const text = frame.heartbeat(topic.reader.cursor);
+      socket.send(text);
+      stats.bytesOut += text.length;
       socket.subscribe(name);
       return () => {
         if (--topic.subscribers > 0) return;

@@ -1,7 +1,8 @@
 import { Refusal } from "@tidings/shared/client";
 import assert from "node:assert/strict";
 import type { Clause } from "../clause.ts";
-import { post, publish, status } from "../lane.ts";
+import { eventually, post, publish, status } from "../lane.ts";
+import { publishAll, range } from "./delivery.ts";
 
 const MALFORMED_CURSORS = [
   "",
@@ -175,6 +176,46 @@ export const httpClauses: readonly Clause[] = [
       for (const member of ["epoch", "subscribers", "delivered", "bytesOut", "rssBytes"])
         assert.equal(typeof after[member], "number", member);
       assert.ok(after.dropped === null || typeof after.dropped === "number", "dropped");
+    },
+  },
+  {
+    ids: ["STATUS-1", "HEALTH-2"],
+    title: "counts an event once for each subscriber that it was delivered to, and none for HEAD",
+    async run({ start, follow, deadline }) {
+      const { url } = await start();
+      const { id } = await publish(url, "kit.count", "before");
+      const published = await publishAll(url, "kit.count", range(1, 5));
+      const before = await status(url);
+      const counts = async () => {
+        const { delivered, bytesOut } = await status(url);
+        return [delivered, bytesOut].map(Number);
+      };
+      await fetch(`${url}/events?after=${id}`, { method: "HEAD" });
+      assert.deepEqual(await counts(), [before.delivered, before.bytesOut]);
+      const followers = [1, 2].map(() => follow(url, { after: id }));
+      for (const each of followers) await each.reached(published.at(-1)!.id);
+      const delivered = Number(before.delivered) + 2 * published.length;
+      // A webhook is delivered when its answer has come back.
+      const counted = async () => (await counts())[0] === delivered;
+      await eventually(counted, { signal: deadline, what: `status.delivered is ${delivered}` });
+      const bytes = 2 * published.reduce((sum, { data }) => sum + JSON.stringify(data).length, 0);
+      assert.ok((await counts())[1]! > Number(before.bytesOut) + bytes, "bytesOut");
+    },
+  },
+  {
+    ids: ["STATUS-1"],
+    title: "counts the bytes of heartbeats and of empty answers, and no event for them",
+    needs: "held",
+    async run({ start, follow, deadline }) {
+      const { url } = await start();
+      await follow(url).opened();
+      const before = await status(url);
+      const beaten = async () => Number((await status(url)).bytesOut) > Number(before.bytesOut);
+      for (const what of ["a first heartbeat", "another one"]) {
+        await eventually(beaten, { signal: deadline, what });
+        Object.assign(before, { bytesOut: (await status(url)).bytesOut });
+      }
+      assert.equal((await status(url)).delivered, before.delivered);
     },
   },
   {

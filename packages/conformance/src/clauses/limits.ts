@@ -55,6 +55,26 @@ export const limitClauses: readonly Clause[] = [
     },
   },
   {
+    ids: ["AUTH-1", "LIMIT-2", "WS-1"],
+    title: "asks for the token before it says that there is no seat",
+    needs: "held",
+    intrusive: true,
+    async run({ start, follow }) {
+      const token = "a-token-of-the-kit";
+      const env = { TIDINGS_TOKEN: token };
+      const { url } = await start({ env, options: { maxSubscribers: 0 } });
+      const headers = { authorization: `Bearer ${token}` };
+      const { newest } = (await (await fetch(`${url}/status`, { headers })).json()) as {
+        newest: string;
+      };
+      // A poll that has a cursor is one that would be held.
+      await assert.rejects(follow(url, { after: newest }).opened(), { status: 401 });
+      assert.equal((await fetch(`${url}/events?after=${newest}`)).status, 401);
+      const known = follow(url, { after: newest, token });
+      await known.until(() => known.notes.some(({ kind }) => kind === "retry"), "a refusal");
+    },
+  },
+  {
     ids: ["AUTH-3"],
     title: "takes a ticket once, for subscribing, and neither for publishing nor for tickets",
     of: "server",
