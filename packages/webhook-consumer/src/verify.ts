@@ -39,7 +39,11 @@ const BODIES: readonly (readonly [likely: string, change: (text: string) => stri
   ["the body with CRLF line ends, not LF", (text) => text.replaceAll(/\r?\n/g, "\r\n")],
   ["the body as JSON.stringify writes it", (text) => JSON.stringify(JSON.parse(text))],
   ["the body as JSON, indented by two", (text) => JSON.stringify(JSON.parse(text), null, 2)],
+  ["the body as Python's json.dumps writes it", (text) => spaced(JSON.parse(text))],
 ];
+
+const spaced = (value: unknown): string =>
+  JSON.stringify(value, null, 1).replace(/,\n */g, ", ").replace(/\n */g, "");
 
 /**
  * What would have been verified instead, when a signature matches nothing: the usual changes to a
