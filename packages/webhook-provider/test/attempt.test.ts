@@ -19,15 +19,6 @@ describe("an attempt", () => {
     expect(received?.headers.get("content-length")).toBe("10");
   });
 
-  test("PROVIDER-9: a redirect is an answer, and nobody goes there", async () => {
-    await using canary = new Receiver();
-    for (const status of [301, 302, 303, 307, 308]) {
-      await using receiver = new Receiver(() => Response.redirect(canary.url, status));
-      expect(await send(receiver.url)).toMatchObject({ status, error: null });
-    }
-    expect(canary.received).toEqual([]);
-  });
-
   test("a kept connection that the receiver has closed meanwhile is not counted as a failure", async () => {
     let served = 0;
     await using server = await rawServer((socket) => {
@@ -44,19 +35,6 @@ describe("an attempt", () => {
     });
     for (let i = 0; i < 4; i++) expect(await send(server.url)).toMatchObject({ status: 200 });
     expect(served).toBe(4);
-  });
-
-  test("PROVIDER-11: Retry-After is read in both its forms", async () => {
-    const asking = (value: string) =>
-      new Receiver(() => new Response(null, { status: 429, headers: { "retry-after": value } }));
-    await using seconds = asking("7");
-    expect((await send(seconds.url)).askedMs).toBe(7_000);
-    await using date = asking(new Date(Date.now() + 60_000).toUTCString());
-    const { askedMs } = await send(date.url);
-    expect(askedMs).toBeGreaterThan(50_000);
-    expect(askedMs).toBeLessThanOrEqual(60_000);
-    await using nonsense = asking("soon");
-    expect((await send(nonsense.url)).askedMs).toBe(0);
   });
 });
 

@@ -1,12 +1,11 @@
 import type { FeedEvent } from "@tidings/shared";
 import { Feed } from "@tidings/shared/server";
-import { describe, expect, jest, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { launch } from "../../../scripts/launch.ts";
 import { subscribe } from "../src/client.ts";
-import { SCHEDULE } from "../src/schedule.ts";
 import { server } from "../src/server.ts";
 import { sign } from "../src/wire.ts";
 import { startProvider } from "./provider.ts";
@@ -82,34 +81,6 @@ describe("a delivery", () => {
   });
 });
 
-test("PROVIDER-11: the whole schedule, with fake time", async () => {
-  await using receiver = new Receiver(() => new Response(null, { status: 500 }));
-  await using provider = startProvider({ scheduleScale: 1 });
-  const { id } = await provider.register({ url: receiver.url });
-  jest.useFakeTimers();
-  try {
-    await provider.publish("a.b", 1);
-    for (let attempt = 1; attempt <= SCHEDULE.length; attempt++) {
-      await receiver.reached(attempt);
-      const [delivery] = await provider.deliveries(id, ([one]) => one?.attempts.length === attempt);
-      if (attempt === SCHEDULE.length) break;
-      // Not a millisecond early, however far the jitter reaches; then at once.
-      const pause = delivery!.dueAt! - Date.now();
-      expect(pause).toBeGreaterThanOrEqual(Math.floor(SCHEDULE[attempt]! * 0.8));
-      expect(pause).toBeLessThanOrEqual(Math.ceil(SCHEDULE[attempt]! * 1.2));
-      jest.advanceTimersByTime(pause - 1);
-      await provider.ask("GET", "/endpoints");
-      expect(receiver.received).toHaveLength(attempt);
-      jest.advanceTimersByTime(1);
-    }
-    const [dead] = await provider.deliveries(id, ([one]) => one?.state === "dead");
-    expect(dead?.attempts).toHaveLength(10);
-    expect((await provider.ask("GET", `/endpoints/${id}`)).json.disabled).toBe("failing");
-  } finally {
-    jest.useRealTimers();
-  }
-});
-
 describe("endpoints", () => {
   test("PROVIDER-6: the secret is shown once, and each endpoint has its own", async () => {
     await using provider = startProvider();
@@ -154,38 +125,6 @@ describe("endpoints", () => {
     expect((await provider.ask("POST", `/endpoints/${id}/enable`)).json.disabled).toBeNull();
     await provider.deliveries(id, ([one]) => one?.state === "delivered");
     expect(receiver.ids).toEqual([event, event]);
-  });
-
-  test("PROVIDER-9, PROVIDER-12: 410 disables it, and an event in the feed says so", async () => {
-    await using gone = new Receiver(() => new Response(null, { status: 410 }));
-    await using other = new Receiver();
-    await using provider = startProvider();
-    const { id } = await provider.register({ url: gone.url, types: ["a.b"] });
-    await provider.register({ url: other.url, types: ["endpoint.disabled"] });
-    await provider.publish("a.b", 1);
-    const [told] = (await other.reached(1)).received;
-    expect(JSON.parse(told!.body)).toMatchObject({
-      type: "endpoint.disabled",
-      data: { endpoint: id, reason: "gone" },
-    });
-    expect((await provider.ask("GET", `/endpoints/${id}`)).json.disabled).toBe("gone");
-    expect(gone.received).toHaveLength(1);
-  });
-
-  test("PROVIDER-12: a dead letter is kept and can be replayed", async () => {
-    let up = false;
-    await using receiver = new Receiver(() => new Response(null, { status: up ? 200 : 500 }));
-    await using provider = startProvider({ scheduleScale: 1e-6 });
-    const { id } = await provider.register({ url: receiver.url });
-    const event = await provider.publish("a.b", 1);
-    await provider.deliveries(id, ([one]) => one?.state === "dead");
-    expect(receiver.received).toHaveLength(10);
-    up = true;
-    await provider.ask("POST", `/endpoints/${id}/enable`);
-    const replayed = await provider.ask("POST", `/endpoints/${id}/replay`, { id: event });
-    expect(replayed.status).toBe(204);
-    await provider.deliveries(id, ([one]) => one?.state === "delivered");
-    expect(new Set(receiver.ids)).toEqual(new Set([event]));
   });
 
   test("PROVIDER-7: replays everything after a cursor, and sends a test at once", async () => {
