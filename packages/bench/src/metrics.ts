@@ -49,3 +49,15 @@ export type Metric = keyof typeof all;
 
 /** Every metric that a run may have, in the order in which they are shown. */
 export const metrics: Readonly<Record<Metric, Meaning>> = all;
+
+const quantiles = {
+  stalenessP50Us: { title: "staleness, median", unit: "µs", better: "lower" },
+  stalenessP99Us: { title: "staleness, p99", unit: "µs", better: "lower" },
+  publishP99Us: { title: "time to publish, p99", unit: "µs", better: "lower" },
+} as const satisfies Record<string, Meaning>;
+
+/** What is shown and judged: the metrics, and what is read from a run's histograms. */
+export type Figure = Metric | keyof typeof quantiles;
+
+/** Every figure, in the order in which they are shown. */
+export const figures: Readonly<Record<Figure, Meaning>> = { ...quantiles, ...all };

@@ -66,6 +66,10 @@ export interface Scenario {
   readonly params: Params;
 }
 
+/**
+ * What was asked of the contenders, such as `subscribers`, `eventsPerSecond` and `payloadBytes`.
+ * `pollMs` is a contender's own: a poller's runs with different ones are still the same work.
+ */
 export type Params = Readonly<Record<string, number>>;
 
 export interface Run {

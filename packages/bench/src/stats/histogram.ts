@@ -28,12 +28,11 @@ export const record = (counts: Counts, us: number): void => {
 };
 
 /** The buckets that have something in them. */
-export const encode = (counts: Counts): Histogram => ({
-  unit: "us",
-  counts: [...counts].flatMap((count, bucket) =>
-    count > 0 ? [[upTo(bucket), count] as const] : [],
-  ),
-});
+export const encode = (counts: Counts): Histogram => {
+  const held: [upTo: number, count: number][] = [];
+  counts.forEach((count, bucket) => count > 0 && held.push([upTo(bucket), count]));
+  return { unit: "us", counts: held };
+};
 
 /** One histogram of what several hold: of workers, or of rounds. */
 export const merge = (histograms: Iterable<Histogram>): Histogram => {

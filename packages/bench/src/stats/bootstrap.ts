@@ -1,0 +1,38 @@
+import { createRandom } from "@tidings/shared/random";
+
+/** A median over rounds, and the interval in which the bootstrap finds it. */
+export interface Estimate {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+  /** How many rounds it is made of. */
+  readonly rounds: number;
+}
+
+/** How sure an interval is meant to be. With five rounds it reaches from the lowest to the highest. */
+export const CONFIDENCE = 0.95;
+
+const RESAMPLES = 2_000;
+
+export const ascending = (values: readonly number[]) => values.toSorted((a, b) => a - b);
+
+/** The middle one, or the mean of the two in the middle. */
+export const median = (values: readonly number[]): number => {
+  const sorted = ascending(values);
+  const half = sorted.length / 2;
+  return ((sorted[Math.ceil(half) - 1] ?? NaN) + (sorted[Math.floor(half)] ?? NaN)) / 2;
+};
+
+/**
+ * The median with its percentile bootstrap interval: the medians of many lists, each drawn from
+ * these values with replacement. Seeded: the same values have the same interval.
+ */
+export const estimate = (values: readonly number[]): Estimate => {
+  const random = createRandom(1);
+  const medians = ascending(
+    Array.from({ length: RESAMPLES }, () => median(values.map(() => random.pick(values)))),
+  );
+  const cut = Math.floor((RESAMPLES * (1 - CONFIDENCE)) / 2);
+  const [low = NaN, high = NaN] = [medians[cut], medians[RESAMPLES - 1 - cut]];
+  return { value: median(values), low, high, rounds: values.length };
+};
