@@ -1,4 +1,4 @@
-import { parseCursor, Problem, type FeedEvent } from "@tidings/shared";
+import { parseCursor, type FeedEvent } from "@tidings/shared";
 import { BackOff, linkedAbort, type SubscribeOptions } from "@tidings/shared/client";
 import { Feed } from "@tidings/shared/server";
 import { Registration } from "./registration.ts";
@@ -12,13 +12,13 @@ export interface Options extends SubscribeOptions {
   publicUrl?: ((port: number) => string) | undefined;
 }
 
-// What has arrived and was not taken yet. More is refused, and comes again.
-const MAX_HELD = 1_000;
+// What may have arrived and not been taken yet. More is refused, and comes again.
+const MAX_WAITING = 1_000;
 // The longest pause between two questions to the provider.
 const MAX_CHECK_MS = 5_000;
 
 /**
- * Follows a provider: starts a receiver on a free port, has the provider call it, and yields each
+ * Follows a provider [CONSUMER-10]: starts a receiver on a free port, has the provider call it, and yields each
  * verified event once and in order. For Bun; a browser cannot be called.
  *
  * Throws a `Refusal` when the provider refuses for good, such as a malformed cursor.
@@ -31,18 +31,18 @@ export async function* subscribe(
   const { publicUrl = (port: number) => `http://127.0.0.1:${port}/webhooks/standard` } = options;
   const backOff = new BackOff(options);
   const registration = new Registration(url, token);
-  const held: FeedEvent[] = [];
+  // What the inbox holds out, until it is taken.
+  let next: { event: FeedEvent; taken: () => void } | undefined;
   let wake = () => {};
   let cursor = options.after;
 
-  const onEvent = (event: FeedEvent) => {
-    // A test or a ping has no place in the feed.
-    if (!parseCursor(event.id)) return;
-    if (held.length >= MAX_HELD)
-      throw new Problem(503, "events: too many wait here to be taken.", { "retry-after": "5" });
-    held.push(event);
-    wake();
-  };
+  const onEvent = (event: FeedEvent) =>
+    new Promise<void>((taken) => {
+      // A test or a ping has no place in the feed.
+      if (!parseCursor(event.id)) return taken();
+      next = { event, taken };
+      wake();
+    });
 
   // 1. connect: here it is the provider that connects. A receiver of our own waits for it.
   const closing = new AbortController();
@@ -50,6 +50,7 @@ export async function* subscribe(
     feed: new Feed({ maxEvents: 1 }),
     secrets: { standard: () => registration.secrets() },
     onEvent,
+    maxWaiting: MAX_WAITING,
     signal: closing.signal,
   }).listen({ port: 0, hostname: "127.0.0.1", reusePort: false });
   const address = publicUrl(receiver.server?.port ?? 0);
@@ -77,10 +78,12 @@ export async function* subscribe(
         // 4. receive: what the receiver has verified, and answered with a 2xx.
         line.signal.addEventListener("abort", () => wake());
         while (!line.signal.aborted) {
-          const event = held.shift();
+          const arrived = next;
+          next = undefined;
           // 5. advance: before the event is handed on, for the caller may never ask again.
-          cursor = event?.id ?? cursor;
-          if (event) yield event;
+          cursor = arrived?.event.id ?? cursor;
+          arrived?.taken();
+          if (arrived) yield arrived.event;
           else await new Promise<void>((resolve) => (wake = resolve));
         }
         failure = line.signal.reason;
@@ -98,7 +101,7 @@ export async function* subscribe(
           const known = await registration.check(line.signal);
           if (!known) throw new Error("The provider does not know the endpoint any more.");
           // Nothing waits there and nothing here: what the filter left out lies behind us.
-          if (known.cursor !== null && held.length === 0) cursor = known.cursor;
+          if (known.cursor !== null && !next) cursor = known.cursor;
         } catch (error) {
           line.abort(error);
         }
@@ -113,5 +116,6 @@ export async function* subscribe(
     await registration.remove();
     await receiver.stop(true);
     closing.abort();
+    next?.taken();
   }
 }

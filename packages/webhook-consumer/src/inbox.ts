@@ -1,91 +1,227 @@
 import { Database } from "bun:sqlite";
+import type { FeedEvent } from "@tidings/shared";
+import { pause } from "@tidings/shared/client";
+import { SENDERS, type Sender } from "./verify.ts";
 
 export interface InboxOptions {
-  /** Where the inbox lies: a file, or `:memory:`, the default, which ends with the process. */
+  /**
+   * Where the inbox lies: a file, which one process has for its own, or `:memory:`, which ends
+   * with the process. Default `:memory:`.
+   */
   database?: string | undefined;
-  /** How long an id is kept, in milliseconds. Default 604,800,000: a week, twice a provider's retries. */
+  /** How many events may wait to be processed; more is a 503. Default 10,000. */
+  maxWaiting?: number | undefined;
+  /** How long an id is known, in milliseconds. Default 604,800,000: a week, twice a provider's retries. */
   keepMs?: number | undefined;
-  /** How many ids are kept at the most. Default 1,000,000. */
+  /** How many ids of processed events are known at the most. Default 1,000,000. */
   maxKept?: number | undefined;
+  /** The first pause before a failed event is tried again, in milliseconds; it doubles. Default 1,000. */
+  minRetryMs?: number | undefined;
+  /** The longest such pause, in milliseconds. Default 60,000. */
+  maxRetryMs?: number | undefined;
 }
 
+/** Processes an event; it failed when this throws. `attempt` is 1 when it was never begun before. */
+export type Process = (event: FeedEvent, sender: Sender, attempt: number) => unknown;
+
+/** What became of an event: it is on disk now, it was before, or there is no room for it. */
+export type Outcome = "stored" | "duplicate" | "full";
+
+interface Waiting {
+  readonly place: number;
+  readonly id: string;
+  readonly event: string;
+  readonly attempts: number;
+}
+
+// `event` is null as soon as it was processed: what remains is the id, for duplicates.
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS inbox (
+    place INTEGER PRIMARY KEY AUTOINCREMENT,
+    sender TEXT NOT NULL,
+    id TEXT NOT NULL,
+    event TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    arrived_at INTEGER NOT NULL,
+    UNIQUE (sender, id)
+  );
+  CREATE INDEX IF NOT EXISTS waiting ON inbox (sender, place) WHERE event IS NOT NULL;
+  CREATE INDEX IF NOT EXISTS processed ON inbox (arrived_at) WHERE event IS NULL;
+`;
+
 /**
- * The ids that have arrived. Providers deliver at least once; the inbox makes it once: an id is
- * reserved, processed, then committed. When the processing fails the reservation is released, so
- * that the retry is processed.
+ * What has arrived, each id once: an event is put on disk, reserved, processed, committed, and
+ * released when its processing fails [CONSUMER-7]. The events of one sender are processed one at a
+ * time, in the order in which they arrived, so one that fails holds back those behind it until it
+ * succeeds: nothing is lost, nothing is out of order, and a full inbox tells the provider to keep
+ * the rest. [CONSUMER-13]
+ *
+ * When the process dies between the effect of an event and its commit, the event is processed
+ * again: at least once. It is exactly once where the effect is idempotent by the event's id, or
+ * where `process` writes effect and id into one database in one transaction.
  */
 export class Inbox {
+  readonly #process: Process;
   readonly #db: Database;
-  readonly #keepMs: number;
-  readonly #maxKept: number;
-  readonly #running = new Map<string, Promise<void>>();
+  readonly #options: Required<{ [name in keyof InboxOptions]: NonNullable<InboxOptions[name]> }>;
+  readonly #closing = new AbortController();
+  // The senders whose events are being processed, and whether more came meanwhile.
+  readonly #lines = new Map<Sender, { more: boolean; ended: Promise<void> }>();
+  #queue: { run: () => () => void; fail: (error: unknown) => void; durable: boolean }[] = [];
+  // How many more may be put, while a transaction runs that puts.
+  #room = 0;
 
-  constructor({
-    database = ":memory:",
-    keepMs = 604_800_000,
-    maxKept = 1_000_000,
-  }: InboxOptions = {}) {
-    this.#keepMs = keepMs;
-    this.#maxKept = maxKept;
+  constructor(
+    process: Process,
+    {
+      database = ":memory:",
+      maxWaiting = 10_000,
+      keepMs = 604_800_000,
+      maxKept = 1_000_000,
+      minRetryMs = 1_000,
+      maxRetryMs = 60_000,
+    }: InboxOptions = {},
+  ) {
+    this.#process = process;
+    this.#options = { database, maxWaiting, keepMs, maxKept, minRetryMs, maxRetryMs };
     this.#db = new Database(database);
     this.#db.run("PRAGMA journal_mode = WAL");
     this.#db.run("PRAGMA busy_timeout = 5000");
-    this.#db.run(`
-      CREATE TABLE IF NOT EXISTS inbox (
-        place INTEGER PRIMARY KEY AUTOINCREMENT,
-        id TEXT NOT NULL UNIQUE,
-        committed INTEGER NOT NULL,
-        arrived_at INTEGER NOT NULL
-      )`);
-    this.#db.run("CREATE INDEX IF NOT EXISTS inbox_arrived_at ON inbox (arrived_at)");
-    // A reservation that lies here now is a dead process's: its retry shall be processed.
-    this.#db.run("DELETE FROM inbox WHERE committed = 0");
+    this.#db.run(SCHEMA);
+    // What a former life has left is taken up where it was: its reservations died with it.
+    for (const sender of SENDERS) this.#wake(sender);
   }
 
-  /**
-   * Processes what has this id, unless that was done before. Who comes while it is being done
-   * waits for the outcome. True when `work` ran for this call. Throws what `work` throws.
-   */
-  async once(id: string, work: () => unknown, now = Date.now()): Promise<boolean> {
-    const running = this.#running.get(id);
-    if (running) return running.then(() => false);
-    // 1. reserve
-    const reserve = this.#db.query(
-      "INSERT INTO inbox (id, committed, arrived_at) VALUES (?, 0, ?) ON CONFLICT (id) DO NOTHING",
+  /** How many events wait to be processed, or are being processed. */
+  get waiting(): number {
+    const count = this.#db.query<{ waiting: number }, []>(
+      "SELECT COUNT(*) AS waiting FROM inbox WHERE event IS NOT NULL",
     );
-    if (reserve.run(id, now).changes === 0) return false;
-    const done = this.#process(id, work, now).finally(() => this.#running.delete(id));
-    this.#running.set(id, done);
-    await done;
-    return true;
+    return count.get()?.waiting ?? 0;
   }
 
-  async #process(id: string, work: () => unknown, now: number) {
-    try {
-      // 2. process
-      await work();
-      // 3. commit
-      this.#db.query("UPDATE inbox SET committed = 1 WHERE id = ?").run(id);
-    } catch (error) {
-      // … or release
-      this.#db.query("DELETE FROM inbox WHERE id = ?").run(id);
-      throw error;
-    }
-    this.#db.query("DELETE FROM inbox WHERE arrived_at < ?").run(now - this.#keepMs);
-    this.#db
-      .query("DELETE FROM inbox WHERE place <= (SELECT MAX(place) FROM inbox) - ?")
-      .run(this.#maxKept);
+  /** Puts an event on disk, to be processed afterwards. */
+  async put(sender: Sender, event: FeedEvent): Promise<Outcome> {
+    if (this.#closing.signal.aborted) return "full";
+    const json = JSON.stringify(event);
+    const durable = true;
+    return this.#write((): Outcome => {
+      if (this.#room <= 0) return this.#knows(sender, event.id) ? "duplicate" : "full";
+      const { changes } = this.#db
+        .query(
+          `INSERT INTO inbox (sender, id, event, arrived_at) VALUES (?, ?, ?, ?)
+           ON CONFLICT (sender, id) DO NOTHING`,
+        )
+        .run(sender, event.id, json, Date.now());
+      if (changes === 0) return "duplicate";
+      this.#room--;
+      this.#wake(sender);
+      return "stored";
+    }, durable);
   }
 
-  /** How many ids are kept. */
-  get size(): number {
-    return (
-      this.#db.query<{ size: number }, []>("SELECT COUNT(*) AS size FROM inbox").get()?.size ?? 0
-    );
-  }
-
+  /** Lets what is being processed end, and begins nothing anew. What waits is left on disk. */
   async close(): Promise<void> {
-    await Promise.allSettled(this.#running.values());
+    this.#closing.abort();
+    await Promise.all([...this.#lines.values()].map(({ ended }) => ended));
+    await this.#write(() => {});
     this.#db.close();
+  }
+
+  #wake(sender: Sender) {
+    const line = this.#lines.get(sender);
+    if (line) line.more = true;
+    else {
+      const opened = { more: false, ended: Promise.resolve() };
+      this.#lines.set(sender, opened);
+      opened.ended = this.#work(sender, opened);
+    }
+  }
+
+  async #work(sender: Sender, line: { more: boolean }) {
+    const { signal } = this.#closing;
+    const { minRetryMs, maxRetryMs } = this.#options;
+    let next: Waiting | undefined;
+    let processed: Waiting | undefined;
+    for (;;)
+      try {
+        // One transaction commits what was processed and reserves what comes next.
+        next = await this.#write(() => {
+          if (processed) this.#commit(processed);
+          line.more = false;
+          return signal.aborted ? undefined : this.#reserve(sender);
+        });
+        processed = undefined;
+        if (!next && line.more && !signal.aborted) continue;
+        if (!next || signal.aborted) break;
+        await this.#process(JSON.parse(next.event), sender, next.attempts);
+        processed = next;
+      } catch (error) {
+        // Released: it is still the first in line, so that it is the next one again.
+        const { id = "–", attempts = 1 } = next ?? {};
+        console.error(`The inbox holds ${sender} back at ${id}, attempt ${attempts}:`, error);
+        if (signal.aborted) break;
+        await pause(Math.min(maxRetryMs, minRetryMs * 2 ** (attempts - 1)), signal);
+      }
+    this.#lines.delete(sender);
+  }
+
+  #reserve(sender: Sender): Waiting | undefined {
+    const reserve = this.#db.query<Waiting, [string]>(`
+      UPDATE inbox SET attempts = attempts + 1 WHERE place = (
+        SELECT place FROM inbox WHERE sender = ? AND event IS NOT NULL ORDER BY place LIMIT 1)
+      RETURNING place, id, event, attempts`);
+    return reserve.get(sender) ?? undefined;
+  }
+
+  #commit({ place }: Waiting) {
+    this.#db.query("UPDATE inbox SET event = NULL WHERE place = ?").run(place);
+    const { keepMs, maxKept } = this.#options;
+    this.#db
+      .query("DELETE FROM inbox WHERE event IS NULL AND arrived_at < ?")
+      .run(Date.now() - keepMs);
+    this.#db
+      .query(
+        `DELETE FROM inbox
+         WHERE event IS NULL AND place <= (SELECT MAX(place) FROM inbox) - ?`,
+      )
+      .run(maxKept);
+  }
+
+  #knows(sender: Sender, id: string): boolean {
+    return (
+      this.#db.query("SELECT 1 FROM inbox WHERE sender = ? AND id = ?").get(sender, id) !== null
+    );
+  }
+
+  /** Runs `work` in the transaction that all share who ask for one in this turn of the event loop. */
+  #write<Result>(work: () => Result, durable = false): Promise<Result> {
+    const { promise, resolve, reject } = Promise.withResolvers<Result>();
+    const run = () => {
+      const result = work();
+      return () => resolve(result);
+    };
+    this.#queue.push({ run, fail: reject, durable });
+    if (this.#queue.length === 1) setImmediate(() => this.#flush());
+    return promise;
+  }
+
+  #flush() {
+    let tell: (() => void)[] = [];
+    try {
+      // A 2xx is a promise, so a new event is written through to the disk. A commit that a power
+      // failure takes back only means that its event is processed again.
+      const durable = this.#queue.some((entry) => entry.durable);
+      this.#db.run(`PRAGMA synchronous = ${durable ? "FULL" : "NORMAL"}`);
+      this.#db.transaction(() => {
+        if (durable) this.#room = this.#options.maxWaiting - this.waiting;
+        // An event that is put wakes its line, whose own work joins the queue on the way.
+        for (const { run } of this.#queue) tell.push(run());
+      })();
+    } catch (error) {
+      tell = this.#queue.map((entry) => () => entry.fail(error));
+    }
+    this.#queue = [];
+    for (const one of tell) one();
   }
 }

@@ -1,4 +1,5 @@
 import { ask, bearerHeaders, Refusal } from "@tidings/shared/client";
+import { checkSecrets } from "./verify.ts";
 
 /** What a consumer asks a provider for. */
 export interface Wish {
@@ -79,6 +80,7 @@ export class Registration {
     if (!isEndpoint(endpoint) || !endpoint.secret || endpoint.cursor === null)
       throw new Error("The provider answered without id, secret and cursor.");
     this.#endpoint = new URL(`endpoints/${endpoint.id}`, this.#all);
+    checkSecrets("standard", [endpoint.secret]);
     this.#secrets = [endpoint.secret];
     return endpoint.cursor;
   }

@@ -17,7 +17,10 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const readObject = (headers: Headers, body: Uint8Array): { readonly [name: string]: Json } => {
   const mediaType = headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
   if (mediaType !== "application/json")
-    throw new Problem(415, "content-type: must be application/json.");
+    throw new Problem(
+      415,
+      "content-type: must be application/json; choose that where the webhook was set up.",
+    );
   let value: Json;
   try {
     value = JSON.parse(utf8.decode(body));
@@ -68,7 +71,7 @@ const read: { readonly [sender in Sender]: Read } = {
 
 /**
  * Verifies a delivery, and only then reads it. Throws a problem: 401 not verified, 415 or 400 not
- * readable. [CONSUMER-1]
+ * readable. [CONSUMER-1, CONSUMER-9]
  */
 export const receive = (
   sender: Sender,

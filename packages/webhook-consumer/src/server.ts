@@ -1,4 +1,4 @@
-import { Problem, type FeedEvent } from "@tidings/shared";
+import { Problem } from "@tidings/shared";
 import { BackOff, pause } from "@tidings/shared/client";
 import {
   checkOptions,
@@ -9,10 +9,10 @@ import {
   readQuery,
   type ServerOptions,
 } from "@tidings/shared/server";
-import { Inbox, type InboxOptions } from "./inbox.ts";
+import { Inbox, type InboxOptions, type Process } from "./inbox.ts";
 import { Registration } from "./registration.ts";
 import { receive as verifyAndRead } from "./senders.ts";
-import { checkSecrets, type Sender } from "./verify.ts";
+import { checkSecrets, SENDERS, type Sender } from "./verify.ts";
 
 /** A sender's secrets, or where to get them; several while one is being rotated. */
 export type Secrets = readonly string[] | (() => Promise<readonly string[]>);
@@ -21,12 +21,13 @@ export interface Options extends ServerOptions, InboxOptions {
   /** The secrets of each sender. Default: none, and everything is refused. */
   secrets?: { readonly [sender in Sender]?: Secrets } | undefined;
   /**
-   * Given each verified event once, before its sender is told that it arrived. When it throws, the
-   * sender will try again. Default: nothing; `GET /events` shows what arrived.
+   * Processes each verified event, after its sender was told that it arrived: one at a time and in
+   * order of arrival, for each sender. When it throws, the inbox tries again after a pause, with
+   * `attempt` 2, 3 …, until it succeeds; those behind it wait. To give an event up, return; to
+   * have its effect exactly once, make it idempotent by the event's id. Default: nothing;
+   * `GET /events` shows what arrived.
    */
-  onEvent?: ((event: FeedEvent, sender: Sender) => unknown) | undefined;
-  /** After so long a sender is told to come back for the outcome, in ms. Default 10,000. */
-  answerMs?: number | undefined;
+  onEvent?: Process | undefined;
   /** A provider's URL: this server registers there while it runs. Default: none. */
   provider?: string | undefined;
   /** Sent to that provider as a bearer token. */
@@ -35,53 +36,64 @@ export interface Options extends ServerOptions, InboxOptions {
   publicUrl?: string | undefined;
 }
 
-const SENDERS = ["standard", "github", "stripe"] as const;
 // How often a registration is looked after.
 const CHECK_MS = 5_000;
 
 export const server = (options: Options) => {
-  const { secrets = {}, onEvent, answerMs = 10_000, maxBodyBytes = 65_536 } = options;
+  const { secrets = {}, onEvent, maxBodyBytes = 65_536 } = options;
   const { provider, providerToken, publicUrl, signal, waitUntil } = options;
   checkOptions(options, {
-    answerMs: { min: 1, max: 2 ** 31 - 1 },
+    maxWaiting: { min: 1, whole: true },
     keepMs: { min: 0 },
     maxKept: { min: 1, whole: true },
+    minRetryMs: { min: 0 },
+    maxRetryMs: { min: 0, max: 2 ** 31 - 1 },
   });
+  for (const sender of SENDERS) {
+    const known = secrets[sender] ?? [];
+    if (typeof known !== "function") checkSecrets(sender, known);
+  }
   const { app, feed, stats, accept, reply, replyJson } = contract("webhook-consumer", {
     ...options,
     selfAuthorized: "/webhooks/",
   });
-  const inbox = new Inbox(options);
   const registration =
     provider === undefined ? undefined : new Registration(provider, providerToken);
 
   const receive = async (request: Request, sender: Sender) => {
     // 1. accept: the raw bytes, bounded, and untouched: what was signed is not what a parser
-    // would make of it.
+    // would make of it. [CONSUMER-2]
     accept(request);
     const body = await readBody(request, maxBodyBytes);
 
-    // 2. authorize: the signature does it. Only then the body is looked at.
+    // 2. authorize: the signature does it. Only then the body is looked at. [CONSUMER-1]
     const event = verifyAndRead(sender, request.headers, body, await secretsOf(sender));
 
-    // 3. resume: the provider has our place, and brings again whatever we did not answer with a
-    // 2xx. So an event may come twice, and the inbox knows which ones came.
-    const outcome = inbox.once(`${sender} ${event.id}`, async () => {
-      // 4. hand over: what was missed and what is new come in the same way.
-      // 5. deliver: to whoever runs this server, and into its own feed, each as it arrived.
-      await onEvent?.(event, sender);
-      feed.publish(`webhook.${sender}`, { ...event });
-      stats.delivered++;
-    });
+    // 3. resume: the provider has our place, and brings again whatever it had no 2xx for. So an
+    // event may come twice, and the inbox knows which ones came. [CONSUMER-7]
+    const outcome = await inbox.put(sender, event);
 
-    // 6. heartbeat: none comes. To a consumer a dead provider is as quiet as one without news;
-    // only asking it tells them apart.
-
-    // 7. slow reader: that is us, now. A provider does not wait for long, so it is told to come
-    // back for the outcome; the work goes on meanwhile, and is not done again.
-    const fresh = await inTime(outcome);
-    return replyJson(request, { id: event.id, duplicate: !fresh });
+    // 4. hand over: a 2xx says that the event is on our disk, and nothing more: no provider waits
+    // for work. What was missed and what is new come in the same way. [CONSUMER-8]
+    if (outcome === "full") throw full();
+    return replyJson(request, { id: event.id, duplicate: outcome === "duplicate" });
   };
+
+  // 5. deliver: to whoever runs this server, and into its own feed, when its turn has come.
+  const inbox = new Inbox(async (event, sender, attempt) => {
+    await onEvent?.(event, sender, attempt);
+    feed.publish(`webhook.${sender}`, { ...event });
+    stats.delivered++;
+  }, options);
+
+  // 6. heartbeat: none comes. To a consumer a dead provider is as quiet as one without news; only
+  // asking it tells them apart.
+
+  // 7. slow reader: that is us, now. What we cannot take yet the provider keeps. [CONSUMER-12]
+  const full = () =>
+    new Problem(503, "inbox: too many events wait; come back after Retry-After.", {
+      "retry-after": "5",
+    });
 
   const secretsOf = async (sender: Sender): Promise<readonly string[]> => {
     const known = secrets[sender] ?? [];
@@ -89,16 +101,9 @@ export const server = (options: Options) => {
     const theirs = sender === "standard" ? await registration?.secrets() : undefined;
     return [...own, ...(theirs ?? [])];
   };
-  const inTime = async <Outcome>(outcome: Promise<Outcome>): Promise<Outcome> => {
-    const { promise, reject } = Promise.withResolvers<never>();
-    const late = new Problem(503, "event: is still being processed.", { "retry-after": "5" });
-    const timer = setTimeout(reject, answerMs, late);
-    // Nobody may be listening any more when the work fails at last.
-    outcome.catch(() => {});
-    return Promise.race([outcome, promise]).finally(() => clearTimeout(timer));
-  };
 
-  // 8. close: what is being processed may end, and the provider is told that we are gone.
+  // 8. close: what is being processed may end, what waits stays on disk, and the provider is told
+  // that we are gone.
   const close = async () => {
     await Promise.all([registration?.remove(), inbox.close()]);
   };
@@ -126,13 +131,10 @@ export const server = (options: Options) => {
     register(publicUrl ?? new URL("webhooks/standard", server.url).href).catch(console.error);
   });
 
-  for (const sender of SENDERS) {
-    const known = secrets[sender] ?? [];
-    if (typeof known !== "function") checkSecrets(sender, known);
+  for (const sender of SENDERS)
     app.post(`/webhooks/${sender}`, ({ request }) => receive(request, sender));
-  }
 
-  // What arrived, as a plain poll answers it.
+  // What was processed, as a plain poll answers it. [CONSUMER-11]
   return app.get("/events", ({ request, query }) => {
     accept(request);
     const { after, types } = readQuery(query);

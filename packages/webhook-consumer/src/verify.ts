@@ -16,6 +16,7 @@ export interface Scheme {
 export const schemes = { standard, github, stripe } satisfies Record<string, Scheme>;
 
 export type Sender = keyof typeof schemes;
+export const SENDERS = ["standard", "github", "stripe"] as const satisfies readonly Sender[];
 
 /** Throws a RangeError that names the first secret that cannot be one, and does not show it. */
 export const checkSecrets = (sender: Sender, secrets: readonly string[]): void => {

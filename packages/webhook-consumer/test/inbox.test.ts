@@ -1,87 +1,319 @@
-import { describe, expect, test } from "bun:test";
+import { Database } from "bun:sqlite";
+import type { FeedEvent } from "@tidings/shared";
+import { afterEach, describe, expect, setSystemTime, spyOn, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Inbox } from "../src/inbox.ts";
+import { Inbox, type InboxOptions } from "../src/inbox.ts";
+import type { Sender } from "../src/verify.ts";
+
+const event = (id: string): FeedEvent => ({
+  id,
+  type: "a.b",
+  time: "2026-01-02T03:04:05.678Z",
+  data: { id },
+});
+
+/** Closes what a test has opened, whatever became of it. */
+const opened: AsyncDisposable[] = [];
+afterEach(async () => {
+  for (const one of opened.splice(0).reverse()) await one[Symbol.asyncDispose]();
+});
+
+const file = () => {
+  const folder = mkdtempSync(join(tmpdir(), "inbox-"));
+  opened.push({ [Symbol.asyncDispose]: async () => rmSync(folder, { recursive: true }) });
+  return join(folder, "inbox.sqlite");
+};
+
+/** An inbox whose effects can be waited for, and made to fail or to wait. */
+const open = (options: InboxOptions = {}) => {
+  const effects: string[] = [];
+  const waits = new Set<() => void>();
+  const plan: { before?: (id: string, attempt: number) => unknown } = {};
+  const inbox = new Inbox(
+    async ({ id }, sender, attempt) => {
+      await plan.before?.(id, attempt);
+      effects.push(`${sender} ${id} ${attempt}`);
+      for (const check of waits) check();
+    },
+    { minRetryMs: 1, maxRetryMs: 2, ...options },
+  );
+  let closed: Promise<void> | undefined;
+  const close = () => (closed ??= inbox.close());
+  opened.push({ [Symbol.asyncDispose]: close });
+  return {
+    inbox,
+    effects,
+    plan,
+    close,
+    put: (id: string, sender: Sender = "standard") => inbox.put(sender, event(id)),
+    /** Until so many events have had their effect. */
+    async until(count: number) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const check = () => effects.length >= count && resolve();
+      waits.add(check);
+      check();
+      await promise;
+      waits.delete(check);
+    },
+  };
+};
+
+const quiet = () => {
+  const log = spyOn(console, "error").mockImplementation(() => {});
+  opened.push({ [Symbol.asyncDispose]: async () => log.mockRestore() });
+  return log;
+};
 
 describe("CONSUMER-7: an id has its effect once", () => {
   test("however many come at once", async () => {
-    const inbox = new Inbox();
-    let effects = 0;
-    const work = Promise.withResolvers<void>();
-    const all = Array.from({ length: 50 }, () =>
-      inbox.once("a", async () => {
-        effects++;
-        await work.promise;
-      }),
-    );
-    work.resolve();
-    const outcomes = await Promise.all(all);
-    expect(effects).toBe(1);
-    expect(outcomes.filter(Boolean)).toHaveLength(1);
+    const { put, until, close, effects } = open();
+    const outcomes = await Promise.all(Array.from({ length: 50 }, () => put("a")));
+    expect(outcomes.filter((outcome) => outcome === "stored")).toHaveLength(1);
+    expect(outcomes.filter((outcome) => outcome === "duplicate")).toHaveLength(49);
+    await until(1);
+    await close();
+    expect(effects).toEqual(["standard a 1"]);
   });
 
-  test("however often", async () => {
-    const inbox = new Inbox();
-    const effects: string[] = [];
-    for (const id of ["a", "b", "a", "a", "b"]) await inbox.once(id, () => effects.push(id));
-    expect(effects).toEqual(["a", "b"]);
+  test("however often, and for each sender", async () => {
+    const { put, until, close, effects } = open();
+    for (const id of ["a", "b", "a", "a", "b"]) await put(id);
+    expect(await put("a", "github")).toBe("stored");
+    await until(3);
+    await close();
+    expect(effects.toSorted()).toEqual(["github a 1", "standard a 1", "standard b 1"]);
   });
 
-  test("and when its processing fails, those who wait are told, and the next one is processed", async () => {
-    const inbox = new Inbox();
-    const fails = Promise.withResolvers<void>();
-    const one = inbox.once("a", () => fails.promise);
-    const two = inbox.once("a", () => {
-      throw new Error("never runs");
-    });
-    const outcomes = Promise.allSettled([one, two]);
-    fails.reject(new Error("disk full"));
-    for (const outcome of await outcomes)
-      expect(outcome).toMatchObject({ status: "rejected", reason: { message: "disk full" } });
-    expect(await inbox.once("a", () => {})).toBe(true);
-    expect(await inbox.once("a", () => {})).toBe(false);
+  test("while it is being processed, and while it fails, too", async () => {
+    quiet();
+    const { put, until, plan } = open();
+    const begun = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    plan.before = async (_, attempt) => {
+      begun.resolve();
+      await goOn.promise;
+      if (attempt === 1) throw new Error("not yet");
+    };
+    expect(await put("a")).toBe("stored");
+    await begun.promise;
+    expect(await put("a")).toBe("duplicate");
+    goOn.resolve();
+    await until(1);
+    expect(await put("a")).toBe("duplicate");
   });
 
-  test("after a restart, too; but what was only reserved is processed again", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "inbox-"));
-    const database = join(folder, "inbox.sqlite");
-    const first = new Inbox({ database });
-    await first.once("committed", () => {});
-    void first.once("reserved", () => new Promise(() => {}));
-    // No close: the file is opened as a killed process leaves it.
-    const second = new Inbox({ database });
-    expect(await second.once("committed", () => {})).toBe(false);
-    expect(await second.once("reserved", () => {})).toBe(true);
-    await second.close();
-    rmSync(folder, { recursive: true });
+  test("also after a restart", async () => {
+    const database = file();
+    const first = open({ database });
+    await first.put("a");
+    await first.until(1);
+    await first.close();
+    const second = open({ database });
+    expect(await second.put("a")).toBe("duplicate");
+    expect(await second.put("b")).toBe("stored");
+    await second.until(1);
+    expect(second.effects).toEqual(["standard b 1"]);
   });
 });
 
-describe("what is kept is bounded", () => {
+describe("CONSUMER-13: the events of one sender", () => {
+  test("are processed one at a time, in the order in which they arrived", async () => {
+    const { put, until, effects, plan } = open();
+    let running = 0;
+    plan.before = async () => {
+      expect(++running).toBe(1);
+      await Bun.sleep(0);
+      running--;
+    };
+    const ids = Array.from({ length: 500 }, (_, n) => `e-${n}`);
+    await Promise.all(ids.map((id) => put(id)));
+    await until(500);
+    expect(effects).toEqual(ids.map((id) => `standard ${id} 1`));
+  });
+
+  test("wait behind one that fails, and no other sender's do", async () => {
+    const log = quiet();
+    const { put, until, effects, plan } = open();
+    const mended = Promise.withResolvers<void>();
+    plan.before = async (id, attempt) => {
+      if (id !== "bad") return;
+      if (attempt < 3) throw new Error("not yet");
+      await mended.promise;
+    };
+    await Promise.all([put("bad"), put("behind"), put("elsewhere", "github")]);
+    await until(1);
+    expect(effects).toEqual(["github elsewhere 1"]);
+    mended.resolve();
+    await until(3);
+    expect(effects.slice(1)).toEqual(["standard bad 3", "standard behind 1"]);
+    expect(log).toHaveBeenCalledTimes(2);
+  });
+
+  test("are lost neither by a failure nor by the end of the process", async () => {
+    quiet();
+    const database = file();
+    const first = open({ database, minRetryMs: 60_000 });
+    const failed = Promise.withResolvers<void>();
+    first.plan.before = () => {
+      failed.resolve();
+      throw new Error("never");
+    };
+    await Promise.all([first.put("a"), first.put("b")]);
+    await failed.promise;
+    await first.close();
+    expect(first.effects).toEqual([]);
+    const second = open({ database });
+    await second.until(2);
+    expect(second.effects).toEqual(["standard a 2", "standard b 1"]);
+  });
+
+  test("that are being processed may end when the inbox closes; the rest waits on disk", async () => {
+    const database = file();
+    const first = open({ database });
+    const begun = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    first.plan.before = () => {
+      begun.resolve();
+      return goOn.promise;
+    };
+    await Promise.all([first.put("a"), first.put("b")]);
+    await begun.promise;
+    const closed = first.close();
+    expect(await first.put("c")).toBe("full");
+    goOn.resolve();
+    await closed;
+    expect(first.effects).toEqual(["standard a 1"]);
+    const second = open({ database });
+    await second.until(1);
+    expect(second.effects).toEqual(["standard b 1"]);
+  });
+});
+
+describe("CONSUMER-8: a disk that refuses", () => {
+  const failOn = (database: string, when: string) => {
+    const other = new Database(database);
+    opened.push({ [Symbol.asyncDispose]: async () => other.close() });
+    other.run(
+      `CREATE TRIGGER broken BEFORE ${when} ON inbox BEGIN SELECT RAISE(ABORT, 'disk full'); END`,
+    );
+    return () => other.run("DROP TRIGGER broken");
+  };
+
+  test("an event that could not be stored was not taken: it is stored when it comes again", async () => {
+    quiet();
+    const database = file();
+    const { put, until, effects } = open({ database });
+    const mend = failOn(database, "INSERT");
+    await expect(put("a")).rejects.toThrow("disk full");
+    mend();
+    expect(await put("a")).toBe("stored");
+    await until(1);
+    expect(effects).toEqual(["standard a 1"]);
+  });
+
+  test("a commit that failed is repeated, its event's effect is not", async () => {
+    const database = file();
+    const { put, until, effects, inbox } = open({ database });
+    const failed = Promise.withResolvers<void>();
+    quiet().mockImplementation(() => failed.resolve());
+    const mend = failOn(database, "UPDATE OF event");
+    await Promise.all([put("a"), put("b")]);
+    await failed.promise;
+    expect(effects).toEqual(["standard a 1"]);
+    expect(inbox.waiting).toBe(2);
+    mend();
+    await until(2);
+    expect(effects).toEqual(["standard a 1", "standard b 1"]);
+  });
+});
+
+describe("CONSUMER-12: what waits is bounded", () => {
+  test("by number; a duplicate is one all the same, and there is room again afterwards", async () => {
+    const { put, until, plan, inbox } = open({ maxWaiting: 3 });
+    const goOn = Promise.withResolvers<void>();
+    plan.before = () => goOn.promise;
+    const outcomes = await Promise.all(["a", "b", "b", "c", "d", "a", "e"].map((id) => put(id)));
+    expect(outcomes).toEqual([
+      "stored",
+      "stored",
+      "duplicate",
+      "stored",
+      "full",
+      "duplicate",
+      "full",
+    ]);
+    expect(inbox.waiting).toBe(3);
+    goOn.resolve();
+    await until(3);
+    expect(await put("d")).toBe("stored");
+    await until(4);
+  });
+});
+
+describe("CONSUMER-7: what is known is bounded", () => {
+  const DAY_MS = 86_400_000;
+  const at = (ms: number) => {
+    setSystemTime(new Date(ms));
+    opened.push({ [Symbol.asyncDispose]: async () => void setSystemTime() });
+  };
+
   test("in time", async () => {
-    const inbox = new Inbox({ keepMs: 1_000 });
-    await inbox.once("a", () => {}, 0);
-    await inbox.once("b", () => {}, 1_000);
-    expect(await inbox.once("a", () => {}, 1_000)).toBe(false);
-    await inbox.once("c", () => {}, 1_001);
-    expect(inbox.size).toBe(2);
-    expect(await inbox.once("a", () => {}, 1_001)).toBe(true);
+    const { put, until } = open({ keepMs: 1_000 });
+    at(DAY_MS);
+    await put("a");
+    at(DAY_MS + 1_000);
+    await put("b");
+    await until(2);
+    expect(await put("a")).toBe("duplicate");
+    at(DAY_MS + 1_001);
+    await put("c");
+    await until(3);
+    await put("d");
+    await until(4);
+    expect(await put("a")).toBe("stored");
+    expect(await put("b")).toBe("duplicate");
   });
 
   test("in number", async () => {
-    const inbox = new Inbox({ maxKept: 3 });
-    for (const id of ["a", "b", "c", "d", "e"]) await inbox.once(id, () => {});
-    expect(inbox.size).toBe(3);
-    expect(await inbox.once("c", () => {})).toBe(false);
-    expect(await inbox.once("b", () => {})).toBe(true);
+    const { put, until } = open({ maxKept: 3 });
+    for (const [n, id] of ["a", "b", "c", "d", "e", "f"].entries()) {
+      await put(id);
+      await until(n + 1);
+    }
+    expect(await put("d")).toBe("duplicate");
+    expect(await put("a")).toBe("stored");
+  });
+
+  test("but what waits is not forgotten, however old it is", async () => {
+    quiet();
+    const { put, until, plan, effects } = open({ keepMs: 1, maxKept: 1 });
+    const goOn = Promise.withResolvers<void>();
+    plan.before = (id) => (id === "old" ? goOn.promise : undefined);
+    at(DAY_MS);
+    await put("old");
+    at(2 * DAY_MS);
+    for (const [n, id] of ["a", "b", "c"].entries()) {
+      await put(id, "github");
+      await until(n + 1);
+    }
+    goOn.resolve();
+    await until(4);
+    expect(effects.at(-1)).toBe("standard old 1");
   });
 
   test("by default for longer than a provider goes on trying", async () => {
-    const inbox = new Inbox();
+    const { put, until } = open();
     const longest = 1.2 * (75 * 60 + 36) * 60_000;
-    await inbox.once("a", () => {}, 0);
-    await inbox.once("b", () => {}, longest);
-    expect(await inbox.once("a", () => {}, longest)).toBe(false);
+    at(DAY_MS);
+    await put("a");
+    await until(1);
+    at(DAY_MS + longest);
+    await put("b");
+    await until(2);
+    await put("c");
+    await until(3);
+    expect(await put("a")).toBe("duplicate");
   });
 });
