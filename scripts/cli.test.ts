@@ -2,16 +2,17 @@ import { expect, test } from "bun:test";
 import { run } from "./launch.ts";
 import { output } from "./testing.ts";
 
-test.each(["start", "tail", "publish", "verify", "new-technique"])(
-  "%s --help is the usage, on stdout",
-  async (script) => {
-    for (const help of ["--help", "-h"]) {
-      const { code, stdout, stderr } = await output(script, ["sse", help]);
-      expect({ code, stderr }).toEqual({ code: 0, stderr: [] });
-      expect(stdout[0]).toStartWith("usage: bun ");
-    }
-  },
-);
+const commands = ["start", "serve", "tail", "publish", "verify", "new-technique", "soak"];
+const apps = ["host-metrics", "git-hook", "playground"].map((app) => `../apps/${app}/src/main`);
+
+test.each([...commands, ...apps])("%s --help is the usage, on stdout", async (script) => {
+  for (const help of ["--help", "-h"]) {
+    const { code, stdout, stderr } = await output(script, ["sse", help]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: [] });
+    expect(stdout[0]).toStartWith("usage: bun ");
+    expect(stdout.filter((line) => line.length > 80)).toEqual([]);
+  }
+});
 
 test("a command ends once, however often it is told to", async () => {
   const said: string[] = [];

@@ -1,34 +1,31 @@
 // Starts one technique's server: `bun scripts/serve.ts <technique> [--port N]`. The runner, the
 // kit and the bench all start servers through this file, each as a process of its own.
-import { parseArgs } from "node:util";
 import { bearer, Feed, type FeedOptions, type ServerOptions } from "@tidings/shared/server";
 import { selfSigned } from "./certificate.ts";
-import { fail, failToListen, jsonOption, numberOption, onEnd } from "./cli.ts";
+import { fail, failToListen, jsonOption, numberOption, onEnd, readArgs } from "./cli.ts";
 import { folderOf, techniques } from "./techniques.ts";
 
 // Grace for what is held open when the server is asked to end, in milliseconds.
 const GRACE_MS = 3_000;
 
-const usage = `usage: bun scripts/serve.ts <technique> [--port N] [--host H] [--tls] [--allow-origin O]…
-  [--options JSON] [--feed JSON]     techniques: ${techniques.map((t) => t.name).join(", ")}`;
+const usage = `usage: bun scripts/serve.ts <technique> [option]…
+  techniques: ${techniques.map(({ name }) => name).join(", ")}
+  --port N           default 0: a free one
+  --host H           the address to listen on; default 127.0.0.1
+  --tls              HTTP/2 over TLS, with a self-made certificate
+  --allow-origin O   pages of this origin may come; may be given several times
+  --options JSON     the technique's own options, such as '{"holdMs":5000}'
+  --feed JSON        the feed's window, such as '{"maxEvents":1000}'
+  TIDINGS_TOKEN      in the environment: the token that everybody must show`;
 
-const { values, positionals } = (() => {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        port: { type: "string", default: "0" },
-        host: { type: "string", default: "127.0.0.1" },
-        tls: { type: "boolean", default: false },
-        "allow-origin": { type: "string", multiple: true, default: [] },
-        options: { type: "string", default: "{}" },
-        feed: { type: "string", default: "{}" },
-      },
-    });
-  } catch (error) {
-    return fail(error, usage);
-  }
-})();
+const { values, positionals } = readArgs(usage, {
+  port: { type: "string", default: "0" },
+  host: { type: "string", default: "127.0.0.1" },
+  tls: { type: "boolean", default: false },
+  "allow-origin": { type: "string", multiple: true, default: [] },
+  options: { type: "string", default: "{}" },
+  feed: { type: "string", default: "{}" },
+});
 
 const [name, ...rest] = positionals;
 const technique = techniques.find((t) => t.name === name);

@@ -15,7 +15,8 @@ const STABLE_MS = 10_000;
 const MIN_PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 30_000;
 
-const usage = "usage: bun start [technique …] [--port-base N]     0: any free ports; default 3000";
+const usage = `usage: bun start [technique …] [--port-base N]
+  --port-base N   of the page, the servers' follow; default 3000, 0: any free`;
 
 const { values, positionals } = readArgs(usage, {
   "port-base": { type: "string", default: "3000" },

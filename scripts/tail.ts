@@ -8,7 +8,7 @@ import { fail, onEnd, readArgs } from "./cli.ts";
 import { defaultServers, runningServers } from "./servers.ts";
 import { clientOf, techniques } from "./techniques.ts";
 
-const usage = `usage: bun run tail <technique> [--after <cursor>] [--types a,b] [--json] [--url URL]
+const usage = `usage: bun run tail <technique> [--after C] [--types a,b] [--json] [--url URL]
   techniques: ${techniques.map(({ name }) => name).join(", ")}`;
 
 const { values, positionals } = readArgs(usage, {

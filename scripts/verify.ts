@@ -17,11 +17,13 @@ const names = techniques.map(({ name }) => name);
 const isUrl = (name: string) => /^https?:/.test(name);
 const usage = `usage: bun run verify <technique or URL>… [--technique NAME] [--only TEXT]
        bun run verify --faults [technique]… [--seed N] [--write]
-  no name: all of ${names.join(", ")}; webhook: both halves of the pair
-  --technique NAME   whose client speaks to a URL; default: what its /status says
+  techniques: ${names.join(", ")}
+              none: all of them; webhook: both halves of the pair
+  --technique NAME   whose client speaks to a URL; default: what /status says
   --only TEXT        only clauses whose id or title contains it
-  --faults           plays one script of publishes and faults to each technique, and prints the
-                     fault matrix: what was lost, doubled or out of order, and the time until whole
+  --faults           plays one script of publishes and faults to each technique,
+                     and prints the fault matrix: what was lost, doubled or out
+                     of order, and the time until whole
   --seed N           what the script's chance begins with; default 1
   --write            keeps the matrix for the README; takes all techniques`;
 

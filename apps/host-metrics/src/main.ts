@@ -1,38 +1,27 @@
 // Publishes this machine's load, memory and network counters until it is ended:
 // `bun apps/host-metrics/src/main.ts --to <url> [--to <url>]… [--interval-ms 1000]`.
-import { parseArgs } from "node:util";
 import { pause } from "@tidings/shared/client";
+import { fail, numberOption, readArgs } from "../../../scripts/cli.ts";
 import { Destination } from "./destination.ts";
 import { metricsOf, readHost } from "./metrics.ts";
 
 const MIN_INTERVAL_MS = 10;
 const MAX_INTERVAL_MS = 3_600_000;
 
-const fail = (problem: unknown): never => {
-  console.error(`host-metrics: ${problem instanceof Error ? problem.message : problem}`);
-  console.error("usage: bun apps/host-metrics/src/main.ts --to URL [--to URL]… [--interval-ms N]");
-  return process.exit(2);
-};
-
-const { to, "interval-ms": interval } = (() => {
-  try {
-    return parseArgs({
-      options: {
-        to: { type: "string", multiple: true, default: [] },
-        "interval-ms": { type: "string", default: "1000" },
-      },
-    }).values;
-  } catch (error) {
-    return fail(error);
-  }
-})();
-
-const intervalMs = Number(interval);
-if (!/^\d+$/.test(interval) || intervalMs < MIN_INTERVAL_MS || intervalMs > MAX_INTERVAL_MS)
-  fail(
-    `--interval-ms must be a whole number from ${MIN_INTERVAL_MS} to ${MAX_INTERVAL_MS}, not ${JSON.stringify(interval)}`,
-  );
-if (to.length === 0) fail("--to is missing: say where the events go");
+const usage = `usage: bun apps/host-metrics/src/main.ts --to URL [--to URL]… [--interval-ms N]
+  --to URL          a server to publish to; TIDINGS_TOKEN is its token
+  --interval-ms N   time between two events; default 1000`;
+const { values, positionals } = readArgs(usage, {
+  to: { type: "string", multiple: true, default: [] },
+  "interval-ms": { type: "string", default: "1000" },
+});
+const { to } = values;
+if (positionals.length > 0) fail(`what is ${JSON.stringify(positionals[0])}?`, usage);
+const intervalMs = numberOption("--interval-ms", values["interval-ms"], {
+  min: MIN_INTERVAL_MS,
+  max: MAX_INTERVAL_MS,
+});
+if (to.length === 0) fail("--to is missing: say where the events go", usage);
 for (const url of to)
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
     fail(`--to must be a server's URL, such as http://127.0.0.1:3003, not ${JSON.stringify(url)}`);

