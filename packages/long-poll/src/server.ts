@@ -2,7 +2,6 @@ import {
   checkOptions,
   contract,
   encodePage,
-  readLimit,
   readQuery,
   unavailable,
   type Batch,
@@ -26,7 +25,7 @@ export const server = ({ holdMs = 25_000, ...options }: Options) => {
     { serve: { idleTimeout: 10 + Math.ceil(holdMs / 1000) } },
   );
 
-  return app.get("/events", ({ request, query }) => {
+  return app.get("/events", ({ request }) => {
     // 1. accept
     accept(request);
     if (closing()) throw unavailable();
@@ -35,11 +34,11 @@ export const server = ({ holdMs = 25_000, ...options }: Options) => {
 
     // 3. resume: the cursor is all the memory there is. An event between two polls is not lost,
     // because nobody relies on having been there when it happened.
-    const { after, types } = readQuery(query);
+    const { after, types, limit } = readQuery(request);
     const wishMs = readPrefer(request.headers.get("prefer")) ?? Infinity;
     const waitMs = Math.min(wishMs, holdMs) * (1 - Math.random() / 5);
     const held = Promise.withResolvers<Response>();
-    const reader = feed.reader({ after, types, limit: readLimit(query), wake: answer });
+    const reader = feed.reader({ after, types, limit, wake: answer });
 
     // 4. hand over: the waiter is registered before it reads, so no wake-up falls in between.
     // [LONG-POLL-1] Who has no cursor yet is told its place at once: a wait that breaks off would

@@ -7,19 +7,34 @@ const MAX_PAGE = 1_000;
 /** The URL of a request. One that names no host, as HTTP/1.0 may, has nothing but a path. */
 export const urlOf = (request: Request): URL => new URL(request.url, "http://host.invalid");
 
-/** A query as Elysia parses it. */
-export type Query = Readonly<Record<string, string | undefined>>;
+/** What a subscriber asks for. */
+export interface Query {
+  /** Where to begin. Default: from now on. */
+  readonly after: string | undefined;
+  /** What to deliver. Default: everything. */
+  readonly types: readonly string[] | undefined;
+  /** The most events of a poll's answer, from 1 to 1,000. Default 100. */
+  readonly limit: number;
+}
 
-/** The place and the filter that a subscriber asks for: `?after=<cursor>&types=a,b`. */
-export const readQuery = (query: Query) => {
-  const types = query.types?.split(",").sort();
-  if (types && (types.length > MAX_TYPES || !types.every(isEventType)))
-    throw new Problem(400, `types: must be 1 to ${MAX_TYPES} event types, joined by commas.`);
-  return { after: query.after, types };
+let last: { url: string; query: Query } | undefined;
+
+/**
+ * Reads `?after=<cursor>&types=a,b&limit=n`. Who stands at the same place asks in the same words,
+ * so what was read last is kept. Throws a 400 problem. [POLL-2]
+ */
+export const readQuery = (request: Request): Query => {
+  const { url } = request;
+  if (last?.url !== url) last = { url, query: parse(urlOf(request).searchParams) };
+  return last.query;
 };
 
-/** The most events of a poll's answer: `?limit=`, clamped to 1 to 1,000; default 100. [POLL-2] */
-export const readLimit = ({ limit = "100" }: Query): number => {
+const parse = (query: URLSearchParams): Query => {
+  const types = query.get("types")?.split(",").sort();
+  if (types && (types.length > MAX_TYPES || !types.every(isEventType)))
+    throw new Problem(400, `types: must be 1 to ${MAX_TYPES} event types, joined by commas.`);
+  const limit = query.get("limit") ?? "100";
   if (!/^\d+$/.test(limit)) throw new Problem(400, "limit: must be a whole number from 1 to 1000.");
-  return Math.min(Math.max(Number(limit), 1), MAX_PAGE);
+  const after = query.get("after") ?? undefined;
+  return { after, types, limit: Math.min(Math.max(Number(limit), 1), MAX_PAGE) };
 };

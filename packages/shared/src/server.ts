@@ -13,4 +13,4 @@ export { Batch, Feed, type FeedOptions, type Reader, type ReaderOptions } from "
 export { createHeartbeat, type Heart } from "./heartbeat.ts";
 export { checkOptions, type Bounds } from "./options.ts";
 export { encodePage } from "./page.ts";
-export { readLimit, readQuery } from "./query.ts";
+export { readQuery } from "./query.ts";

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, mock, spyOn, test } from "bun:test";
 import { isEventType, isFeedEvent, parseCursor } from "../src/event.ts";
 import { asProblem, isProblem, Problem } from "../src/problem.ts";
-import { readLimit, readQuery } from "../src/query.ts";
+import { readQuery } from "../src/query.ts";
 
 afterEach(() => {
   mock.restore();
@@ -164,9 +164,9 @@ describe("Problem", () => {
   });
 });
 
-describe("readQuery", () => {
-  const read = (query: string) => readQuery(Object.fromEntries(new URLSearchParams(query)));
+const read = (query: string) => readQuery(new Request(`http://localhost/events${query}`));
 
+describe("readQuery", () => {
   test("reads the place and the filter", () => {
     expect(read("")).toMatchObject({ after: undefined, types: undefined });
     expect(read("?after=1-2&types=a")).toMatchObject({ after: "1-2", types: ["a"] });
@@ -193,19 +193,21 @@ describe("readQuery", () => {
   });
 });
 
-describe("readLimit", () => {
+describe("readQuery's limit", () => {
   test.each([
     ["", 100],
-    ["limit=1", 1],
-    ["limit=0", 1],
-    ["limit=1000", 1_000],
-    ["limit=1001", 1_000],
-    ["limit=99999999999999999999", 1_000],
-  ])("POLL-2: ?%s is %d", (query, limit) => {
-    expect(readLimit(Object.fromEntries(new URLSearchParams(query)))).toBe(limit);
+    ["?limit=1", 1],
+    ["?limit=0", 1],
+    ["?limit=1000", 1_000],
+    ["?limit=1001", 1_000],
+    ["?limit=99999999999999999999", 1_000],
+  ])("POLL-2: %s is %d", (query, limit) => {
+    expect(read(query).limit).toBe(limit);
   });
 
   test.each(["", "-1", "1.5", "1e3", "0x1", " 1", "ten", "\0"])("POLL-2: refuses %j", (limit) => {
-    expect(statusOf(() => readLimit({ limit }))).toBe(400);
+    expect(statusOf(() => read(`?limit=${encodeURIComponent(limit)}`))).toBe(400);
+    // What was refused is not kept.
+    expect(statusOf(() => read(`?limit=${encodeURIComponent(limit)}`))).toBe(400);
   });
 });

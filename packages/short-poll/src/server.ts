@@ -2,7 +2,6 @@ import {
   checkOptions,
   contract,
   encodePage,
-  readLimit,
   readQuery,
   unavailable,
   type ServerOptions,
@@ -17,7 +16,7 @@ export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
   checkOptions({ pollIntervalMs }, { pollIntervalMs: { min: 0 } });
   const { app, feed, stats, accept, reply, closing } = contract("short-poll", options);
 
-  return app.get("/events", ({ request, query }) => {
+  return app.get("/events", ({ request }) => {
     // 1. accept: nothing is held, so nobody is counted; a closing server says when to come back.
     // A HEAD comes this way as well, and only its body stays behind. [SHORT-POLL-3]
     accept(request);
@@ -26,8 +25,8 @@ export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
     // 2. authorize: the contract has done it, by header or ticket.
 
     // 3. resume: the client says what it has; the server keeps nothing between two polls.
-    const { after, types } = readQuery(query);
-    const reader = feed.reader({ after, types, limit: readLimit(query) });
+    const { after, types, limit } = readQuery(request);
+    const reader = feed.reader({ after, types, limit });
 
     // 4. hand over: nothing goes live. What is published after this read waits for the next poll.
     const batch = reader.read();

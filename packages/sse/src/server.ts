@@ -50,7 +50,7 @@ export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Op
 
     // 3. resume: a returning EventSource names its cursor in a header. Its URL is still the one
     // that it was born with, so the header wins over `?after=`. [SSE-6]
-    const { after, types } = readQuery(query);
+    const { after, types } = readQuery(request);
     const cursor = request.headers.get("last-event-id") ?? after;
     const reader = feed.reader({ after: cursor, types, maxBytes: maxHeldBytes, wake: deliver });
 

@@ -5,7 +5,6 @@ import {
   contract,
   encodePage,
   readBody,
-  readLimit,
   readQuery,
   type ServerOptions,
 } from "@tidings/shared/server";
@@ -135,10 +134,10 @@ export const server = (options: Options) => {
     app.post(`/webhooks/${sender}`, ({ request }) => receive(request, sender));
 
   // What was processed, as a plain poll answers it. [CONSUMER-11]
-  return app.get("/events", ({ request, query }) => {
+  return app.get("/events", ({ request }) => {
     accept(request);
-    const { after, types } = readQuery(query);
-    const reader = feed.reader({ after, types, limit: readLimit(query) });
+    const { after, types, limit } = readQuery(request);
+    const reader = feed.reader({ after, types, limit });
     const batch = reader.read();
     const page = encodePage(batch, reader.cursor);
     return reply(request, page, {

@@ -67,7 +67,7 @@ export const server = ({ heartbeatMs = 15_000, pingMs = 20_000, ...options }: Op
     // WebSocket can carry in its URL.
 
     // 3. resume
-    const { after, types } = readQuery(query);
+    const { after, types } = readQuery(request);
     const reader = feed.reader({ after, types, maxBytes: maxHeldBytes / 2 });
     let socket: ServerWebSocket<unknown> | undefined;
     let leaveTopic: (() => void) | undefined;

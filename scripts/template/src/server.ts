@@ -14,7 +14,7 @@ export interface Options extends ServerOptions {
 export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
   const { app, feed, stats, accept, reply, closing } = contract("new-technique", options);
 
-  return app.get("/events", ({ request, query }) => {
+  return app.get("/events", ({ request }) => {
     // 1. accept: nothing is held, so nobody is counted; a closing server says when to come back.
     accept(request);
     if (closing()) throw unavailable();
@@ -22,7 +22,7 @@ export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
     // 2. authorize: the contract has done it, by header or ticket.
 
     // 3. resume: the client says what it has.
-    const { after, types } = readQuery(query);
+    const { after, types } = readQuery(request);
     const reader = feed.reader({ after, types });
 
     // 4. hand over: nothing goes live. What is published after this read waits for the next one.

@@ -6,8 +6,8 @@ import { contract, readQuery, type Feed } from "@tidings/shared/server";
  */
 export const server = ({ feed }: { feed: Feed }) => {
   const { app, subscribers } = contract("sse", { feed });
-  return app.get("/events", ({ query }) => {
-    const { after } = readQuery(query);
+  return app.get("/events", ({ request }) => {
+    const { after } = readQuery(request);
     const utf8 = new TextEncoder();
     let leave = () => {};
     const stream = new ReadableStream<Uint8Array>({

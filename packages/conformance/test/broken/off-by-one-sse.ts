@@ -8,8 +8,8 @@ import { contract, readQuery, type Feed } from "@tidings/shared/server";
  */
 export const server = ({ feed, by }: { feed: Feed; by: -1 | 1 }) => {
   const { app, subscribers } = contract("sse", { feed });
-  return app.get("/events", ({ query }) => {
-    const { after } = readQuery(query);
+  return app.get("/events", ({ request }) => {
+    const { after } = readQuery(request);
     const utf8 = new TextEncoder();
     const place = parseCursor(after ?? "");
     let skip = by === 1 && place ? 1 : 0;
