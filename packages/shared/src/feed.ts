@@ -125,6 +125,7 @@ export class Feed {
   readonly #kinds = new Map<string, Kind>();
   #oldest = 1;
   #newest = 0;
+  #cursor: string;
   #bytes = 0;
   #announcing = false;
 
@@ -136,11 +137,12 @@ export class Feed {
     this.#maxBytes = maxBytes;
     this.#now = now;
     this.epoch = epoch ?? now();
+    this.#cursor = this.#id(0);
   }
 
   /** The newest id; offset 0 while nothing was published. */
   get cursor(): string {
-    return this.#id(this.#newest);
+    return this.#cursor;
   }
 
   /** What the window holds. `oldest` is the id of the oldest retained event, or of the next one. */
@@ -170,6 +172,7 @@ export class Feed {
     const bytes = Buffer.byteLength(json);
     if (this.#newest - this.#oldest + 1 === this.#maxEvents) this.#dropOldest();
     this.#newest++;
+    this.#cursor = event.id;
     this.#ring[this.#newest % this.#maxEvents] = { event, json, bytes, key };
     this.#bytes += bytes;
     while (this.#bytes > this.#maxBytes && this.#oldest < this.#newest) this.#dropOldest();
