@@ -123,4 +123,35 @@ describe.skipIf(noBrowser !== undefined)(`the page${noBrowser ? `: ${noBrowser}`
     await browser.view.click("#pause");
     expect(await browser.view.evaluate(shows("sse", id))).toBe(true);
   });
+
+  test("asks for a token, shows which one is wrong, and keeps the right one for the tab", async () => {
+    const env = { TIDINGS_TOKEN: "s3cret-for-the-tests" };
+    const names = ["short-poll", "long-poll", "sse", "ws"];
+    await using servers = new AsyncDisposableStack();
+    const launched = await Promise.all(names.map((name) => launch(name, { env })));
+    for (const lane of launched) servers.use(lane);
+    await using page = serve(launched);
+    using browser = await open(page.url);
+    const all = (each: (name: string) => string) => browser.until(names.map(each).join(" && "));
+    const says = (text: string) => (name: string) =>
+      `${textOf(`#${name} .reason`)}.includes(${JSON.stringify(text)})`;
+    const use = async (token: string) => {
+      await browser.view.click("#token input");
+      await browser.view.type(token);
+      await browser.view.press("Enter");
+    };
+
+    await all(says("asks for a token"));
+    await use("wrong ");
+    await all(says("does not take the token"));
+    await browser.view.evaluate("document.querySelector('#token input').value = ''");
+    await use(env.TIDINGS_TOKEN);
+    await all((name) => state(name, "connected"));
+    await browser.view.click("#publish button");
+    await all((name) => shows(name, "payment.success"));
+
+    await browser.view.navigate(page.url);
+    await all((name) => state(name, "connected"));
+    expect(await browser.view.evaluate("location.href")).toBe(page.url);
+  });
 });

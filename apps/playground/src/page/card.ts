@@ -39,6 +39,10 @@ export class Card {
     if (note.kind === "retry") this.#show("reconnecting", note.reason);
   }
 
+  connecting(): void {
+    this.#show("connecting");
+  }
+
   /** The client has given up. */
   refused(reason: string): void {
     this.#show("refused", reason);

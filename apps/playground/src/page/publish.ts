@@ -1,6 +1,7 @@
-import { ask, Refusal } from "@tidings/shared/client";
+import { ask, bearerHeaders, Refusal } from "@tidings/shared/client";
 import type { Lane } from "../lane.ts";
 import { find } from "./dom.ts";
+import { currentToken, explain } from "./token.ts";
 
 /** Sends what the form holds to all lanes at once, and says how each of them took it. */
 export const publishForm = (form: HTMLFormElement, lanes: readonly Lane[]): void => {
@@ -24,6 +25,7 @@ export const publishForm = (form: HTMLFormElement, lanes: readonly Lane[]): void
       return say(`data: must be JSON. ${error instanceof Error ? error.message : ""}`, true);
     }
     const headers = {
+      ...bearerHeaders(currentToken()),
       "content-type": "application/json",
       "idempotency-key": crypto.randomUUID(),
     };
@@ -32,7 +34,7 @@ export const publishForm = (form: HTMLFormElement, lanes: readonly Lane[]): void
         await ask(new URL("/events", lane.publishUrl), { method: "POST", headers, body });
         return { lane, failure: "" };
       } catch (error) {
-        return { lane, failure: error instanceof Refusal ? error.message : "does not answer." };
+        return { lane, failure: error instanceof Refusal ? explain(error) : "does not answer." };
       }
     };
     const outcomes = await Promise.all(
