@@ -36,6 +36,7 @@ test.each([
   [["http://127.0.0.1:1"], "does not answer GET /status"],
   [["sse", "--unknown"], "--unknown"],
   [["--technique", "sse"], "--technique says whose client speaks to a URL; name the URL as well"],
+  [["http://127.0.0.1:1", "--technique", "webhook"], "a URL is one of them"],
   [["--seed", "1"], "--seed and --write belong to --faults"],
   [["--faults", "--seed", "x"], "--seed must be a whole number"],
   [["--faults", "http://127.0.0.1:1"], "it takes no URL and no --only"],

@@ -63,8 +63,15 @@ const strangers = async (url: string): Promise<Lane> => {
   } catch {
     name ??= fail(`${url} does not answer GET /status`, usage);
   }
-  const [technique] = named(name);
-  return technique ? strangersLane(technique, url.replace(/\/$/, "")) : fail(`unknown ${name}`);
+  const [technique, another] = named(name);
+  if (!technique || another)
+    fail(
+      `${name} is ${named(name)
+        .map((t) => t.name)
+        .join(" and ")}; a URL is one of them`,
+      usage,
+    );
+  return strangersLane(technique, url.replace(/\/$/, ""));
 };
 
 const lanes: Lane[] = [];

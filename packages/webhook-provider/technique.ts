@@ -21,6 +21,7 @@ export default defineTechnique({
     filters: true,
     ordered: true,
     held: { lacks: "Between two events there is no connection that could be held." },
+    durable: true,
     bidirectional: { lacks: "The answer to a delivery is a receipt; publish with POST /events." },
     browser: { lacks: "A page has no address that a server could call." },
   },

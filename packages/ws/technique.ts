@@ -19,6 +19,7 @@ export default defineTechnique({
     filters: true,
     ordered: true,
     held: true,
+    durable: { lacks: "The feed is in memory: when its server is killed, a gap stands for it." },
     bidirectional: true,
     browser: true,
   },

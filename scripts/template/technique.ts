@@ -14,6 +14,7 @@ export default defineTechnique({
     filters: true,
     ordered: true,
     held: { lacks: "Every request is answered at once; nobody is held." },
+    durable: { lacks: "The feed is in memory: when its server is killed, a gap stands for it." },
     bidirectional: { lacks: "An answer goes one way; publish with POST /events." },
     browser: true,
   },

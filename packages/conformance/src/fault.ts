@@ -37,6 +37,8 @@ export interface Fault {
   readonly title: string;
   /** The capability without which it does not apply. */
   readonly needs?: keyof Capabilities;
+  /** Whether its server has a database on disk, a new one each time it is played. Default false. */
+  readonly onDisk?: boolean;
   /** How it wants its server. */
   readonly start?: StartOptions;
   /** After so much silence the clients come back, in milliseconds. Default 1,000. */

@@ -3,6 +3,7 @@ import type { Fault } from "./fault.ts";
 import { comeAndGo } from "./clauses/faults.ts";
 import { range } from "./clauses/delivery.ts";
 import { sameEvents } from "./follower.ts";
+import { openFront } from "./front.ts";
 import { eventually, status } from "./lane.ts";
 
 const MiB = 2 ** 20;
@@ -88,6 +89,21 @@ export const faults: readonly Fault[] = [
     },
   },
   {
+    title: "errors at random",
+    async run({ between: { tap }, play, random, quick, whole }) {
+      await using front = await openFront(tap.target, random.int(0, 2 ** 31 - 1));
+      tap.retarget(front.url);
+      for (const _ of range(1, quick ? 4 : 12)) {
+        tap.cut();
+        await play(random.int(1, 5));
+        await whole();
+      }
+      tap.retarget(front.target);
+      tap.cut();
+      assert.ok(front.failures > 0, "nobody met an error");
+    },
+  },
+  {
     title: "half-open connection",
     async run({ between, play, quick, whole }) {
       for (const _ of range(1, quick ? 1 : 3)) {
@@ -120,6 +136,27 @@ export const faults: readonly Fault[] = [
       between.tap.accept();
       await play(5);
       await whole();
+    },
+  },
+  {
+    title: "kill -9, data on disk",
+    needs: "durable",
+    onDisk: true,
+    async run({ between, client, witness, play, restart, random, quick, whole }) {
+      for (const round of range(1, quick ? 2 : 6)) {
+        // Killed while all is still due, or in the midst of delivering.
+        if (round % 2) {
+          between.tap.refuse();
+          between.tap.cut();
+        }
+        await play(random.int(5, 20));
+        await restart("SIGKILL");
+        await play(random.int(1, 5));
+        between.tap.accept();
+        await whole();
+      }
+      // What was answered with a 201 is delivered: no gap stands for it.
+      assert.deepEqual([...client.gaps, ...witness.gaps], [], "gaps");
     },
   },
   {

@@ -1,3 +1,6 @@
+import { mkdtempDisposable } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { FeedEvent, Technique } from "@tidings/shared";
 import { createRandom } from "@tidings/shared/random";
 import type { Context } from "./clause.ts";
@@ -56,9 +59,17 @@ export const playFault = async (
   const act = async (context: Context) => {
     const { start: launch, deadline } = context;
     // Five of the kit's heartbeats.
-    const { silenceMs = 1_000, start: { options, ...rest } = {} } = fault;
+    const { silenceMs = 1_000, onDisk = false, start: { options, ...rest } = {} } = fault;
+    await using disk = onDisk
+      ? await mkdtempDisposable(join(tmpdir(), "tidings-fault-"))
+      : undefined;
+    const database = disk && { database: join(disk.path, "database") };
     const start: Scene["start"] = (more) =>
-      launch({ ...rest, ...more, options: { ...IMPATIENT, ...options, ...more?.options } });
+      launch({
+        ...rest,
+        ...more,
+        options: { ...IMPATIENT, ...database, ...options, ...more?.options },
+      });
     const follow: Scene["follow"] = (url, more) => context.follow(url, { silenceMs, ...more });
 
     let server = await start();

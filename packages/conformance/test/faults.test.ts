@@ -18,6 +18,7 @@ import {
   sameList,
   type Lane,
   type Played,
+  type StartOptions,
 } from "../src/index.ts";
 import { judge } from "../src/judge.ts";
 import { server as doubling } from "./broken/doubling-sse.ts";
@@ -55,6 +56,7 @@ describe("a server that is broken on purpose", () => {
     return fault ?? expect.unreachable(`the script has no ${title}`);
   };
   const cut = named("cut between events");
+  const provider = lanes.find(({ technique }) => technique.capabilities.durable === true);
 
   test("shows as a loss", async () => {
     const { outcome } = await playFault(cut, offByOneLane(1), { quick: true, deadlineMs: 3_000 });
@@ -73,6 +75,16 @@ describe("a server that is broken on purpose", () => {
     const { outcome } = await playFault(named("cut at the hand-over"), lane);
     expect(cell(outcome)).toMatch(/^0\/[1-9]\d*\/0\/0 /);
   }, 30_000);
+
+  test("shows as a gap, when it forgets what it had promised", async () => {
+    if (!provider) return expect.unreachable("no technique is durable");
+    const inMemory = ({ options: { database, ...options } = {}, ...rest }: StartOptions = {}) =>
+      provider.start({ ...rest, options });
+    const lane = { ...provider, start: inMemory };
+    const { outcome } = await playFault(named("kill -9, data on disk"), lane, { quick: true });
+    expect(outcome).toMatchObject({ outcome: "failed" });
+    expect(outcome).toHaveProperty("reason", expect.stringContaining("gaps"));
+  }, 60_000);
 
   // It writes whether anybody reads or not, so what is not read piles up in it.
   test("shows as memory without a bound", async () => {

@@ -10,6 +10,8 @@ export interface Capabilities {
   ordered: Capability;
   /** Subscribers are held open, so the server counts, limits and ends them. */
   held: Capability;
+  /** With a file as its `database`: what got a 201 is delivered, although the server was killed. */
+  durable: Capability;
   /** The client can publish over the same connection. */
   bidirectional: Capability;
   /** The client runs in a browser, too. */

@@ -116,6 +116,11 @@ export class Tap implements AsyncDisposable {
     return url.href.replace(/\/$/, "");
   }
 
+  /** Where new connections go. */
+  get target(): string {
+    return this.#target.url.href.replace(/\/$/, "");
+  }
+
   /** What passed, oldest first, as far as it is still kept. */
   get records(): readonly TapRecord[] {
     return this.#recorder.records;
