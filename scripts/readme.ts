@@ -8,6 +8,7 @@ import { keptMatrix } from "./faults.ts";
 import { optionsOf, type Option } from "./options.ts";
 import { techniques } from "./techniques.ts";
 import { record } from "./transcripts.ts";
+import { story } from "./webhook/story.ts";
 
 const root = resolve(import.meta.dir, "..");
 
@@ -61,6 +62,9 @@ const limits = async (folder: string): Promise<string> => {
 /** What passed between a technique's own client and server. */
 const wire = async (folder: string) => `\`\`\`text\n${await record(folder)}\n\`\`\``;
 
+/** A payment that survives a dead receiver. */
+const run = async () => `\`\`\`console\n${await story()}\n\`\`\``;
+
 const window = async () => optionTable((await optionsOf("FeedOptions", "shared/src/feed.ts")).own);
 
 /** The fault matrix, as `bun run verify --faults --write` has kept it. */
@@ -90,6 +94,7 @@ const parts: Record<string, (folder: string) => string | Promise<string>> = {
   window,
   wire,
   faults: faultTable,
+  run,
 };
 
 /** A document's text with every generated part made anew. */

@@ -41,11 +41,15 @@ export const endpoints = async (args: string[]) => {
     if (endpoints.length === 0) console.log(`${provider} has no endpoints`);
     return;
   }
-  const path = `endpoints/${encodeURIComponent(id)}/deliveries`;
-  const answer = await askProvider(provider, path);
-  const deliveries = listOf<Delivery>(provider, answer, "deliveries");
+  const deliveries = await deliveriesOf(provider, id);
   for (const delivery of deliveries.toReversed()) console.log(showDelivery(delivery));
   if (deliveries.length === 0) console.log(`${id} has no deliveries`);
+};
+
+/** The newest deliveries of an endpoint. */
+export const deliveriesOf = async (provider: string, id: string) => {
+  const answer = await askProvider(provider, `endpoints/${encodeURIComponent(id)}/deliveries`);
+  return listOf<Delivery>(provider, answer, "deliveries");
 };
 
 const showEndpoint = ({ id, url, types, disabled }: Endpoint) =>
