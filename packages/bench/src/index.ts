@@ -2,3 +2,4 @@ export * from "./metrics.ts";
 export * from "./result.ts";
 export { compare, type Change, type Comparison, type Verdict } from "./stats/compare.ts";
 export * from "./stats/histogram.ts";
+export { renderComparison, renderMarkdown, renderTable } from "./report/text.ts";

@@ -94,7 +94,7 @@ const truths: Readonly<Record<string, Truth>> = {
   },
 };
 
-const EVENTS = { subscribers: 200, eventsPerSecond: 20, payloadBytes: 200 };
+const EVENTS = { subscribers: 200, rate: 20, payloadBytes: 200 };
 
 export const synthetic = ({
   seed,
@@ -190,25 +190,20 @@ export const synthetic = ({
       ? { kind: "failed", reason: "3 events were lost.", lost: 3, doubled: 0, reordered: 0 }
       : measured({ wholeAfterMs: noisy(400, 0.2), doubled: 0, peakCpuPercent: noisy(70, 0.1) }),
   );
-  const works = [0.1, 1, 10, 100].flatMap((eventsPerSecond) =>
+  const works = [0.1, 1, 10, 100].flatMap((rate) =>
     [0, 100, 1_000, 5_000].map((pollMs) => ({
       subscribers: 100,
-      eventsPerSecond,
+      rate,
       ...(pollMs && { pollMs }),
     })),
   );
-  play(
-    "frontier",
-    "Which one when?",
-    works,
-    (truth, _, { eventsPerSecond = 1, pollMs }, factor) => {
-      const polls = pollMs ? 1_000 / pollMs / eventsPerSecond : 0;
-      return measured(
-        { serverCpuUsPerDelivery: noisy((pollMs ? 15 * polls + 4 : truth.cpuUs + 1) * factor) },
-        staleness(pollMs ? pollMs * 500 : truth.medianUs * factor, 2),
-      );
-    },
-  );
+  play("frontier", "Which one when?", works, (truth, _, { rate = 1, pollMs }, factor) => {
+    const polls = pollMs ? 1_000 / pollMs / rate : 0;
+    return measured(
+      { serverCpuUsPerDelivery: noisy((pollMs ? 15 * polls + 4 : truth.cpuUs + 1) * factor) },
+      staleness(pollMs ? pollMs * 500 : truth.medianUs * factor, 2),
+    );
+  });
 
   return {
     schema: SCHEMA,

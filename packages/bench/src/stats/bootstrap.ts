@@ -29,9 +29,15 @@ export const median = (values: readonly number[]): number => {
  */
 export const estimate = (values: readonly number[]): Estimate => {
   const random = createRandom(1);
-  const medians = ascending(
-    Array.from({ length: RESAMPLES }, () => median(values.map(() => random.pick(values)))),
-  );
+  const sorted = ascending(values);
+  const drawn = new Uint32Array(values.length);
+  const resample = () => {
+    drawn.fill(0);
+    for (const _ of values) drawn[random.int(0, values.length - 1)]!++;
+    const at = (rank: number) => sorted[drawn.findIndex((count) => (rank -= count) < 0)] ?? NaN;
+    return (at(Math.floor((values.length - 1) / 2)) + at(Math.floor(values.length / 2))) / 2;
+  };
+  const medians = ascending(Array.from({ length: RESAMPLES }, resample));
   const cut = Math.floor((RESAMPLES * (1 - CONFIDENCE)) / 2);
   const [low = NaN, high = NaN] = [medians[cut], medians[RESAMPLES - 1 - cut]];
   return { value: median(values), low, high, rounds: values.length };

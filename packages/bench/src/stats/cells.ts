@@ -1,6 +1,6 @@
 import { figures, type Figure } from "../metrics.ts";
 import type { Contender, Measured, Outcome, Params, Result, Run, Scenario } from "../result.ts";
-import { estimate, type Estimate } from "./bootstrap.ts";
+import { estimate, median, type Estimate } from "./bootstrap.ts";
 import { quantile } from "./histogram.ts";
 
 /** All rounds of one contender doing one piece of work. */
@@ -84,6 +84,12 @@ export const valuesOf = (rounds: Cell["rounds"], figure: Figure): ReadonlyMap<nu
 export const figureOf = (cell: Cell, figure: Figure): Estimate | undefined => {
   const values = cell.problem ? [] : [...valuesOf(cell.rounds, figure).values()];
   return values.length > 0 ? estimate(values) : undefined;
+};
+
+/** The same without its interval, which takes a while. */
+export const medianOf = (cell: Cell, figure: Figure): number | undefined => {
+  const values = cell.problem ? [] : [...valuesOf(cell.rounds, figure).values()];
+  return values.length > 0 ? median(values) : undefined;
 };
 
 /** The figures that any of these cells has, in the order in which they are shown. */

@@ -116,6 +116,7 @@ export const compare = (before: Result, after: Result): Comparison => {
   const [old, now] = [cellsOf(before), cellsOf(after)];
   const [oldNoise, nowNoise] = [noiseOf(old), noiseOf(now)];
   const known = new Map(now.map((cell) => [keyOf(cell), cell]));
+  const single = new Set<string>();
   const tested: (Omit<Change, "floor" | "verdict"> & {
     chanceBeyond: (floor: number) => number;
   })[] = [];
@@ -134,15 +135,15 @@ export const compare = (before: Result, after: Result): Comparison => {
         // Nothing has no logarithm: zeros are compared as they are.
         const zero = [...a, ...b].some((value) => value === 0);
         if (zero && median(a) === median(b)) continue;
-        if (zero || a.length < 2 || b.length < 2) {
+        if (a.length < 2 || b.length < 2) single.add(cell.scenario.name);
+        else if (zero) {
           const [from, to] = [median(a), median(b)].map((value) => value.toPrecision(3));
-          const why = zero ? "0 has no ratio" : "one round tells nothing about noise";
-          warnings.push(`${keyOf(cell)}: ${figures[figure].title} ${from}, then ${to}: ${why}`);
-          continue;
-        }
-        tested.push({ cell, figure, before: median(a), after: median(b), ...test(a, b) });
+          warnings.push(`${keyOf(cell)}: ${figures[figure].title}: ${from}, then ${to}`);
+        } else tested.push({ cell, figure, before: median(a), after: median(b), ...test(a, b) });
       }
   }
+  for (const name of single)
+    warnings.push(`${name}: not compared, for one round tells nothing about noise`);
   for (const key of known.keys()) warnings.push(`${key}: only in the second result`);
   if (tested.length === 0) throw new RangeError("compare: the two results have nothing in common.");
 

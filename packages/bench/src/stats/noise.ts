@@ -25,19 +25,28 @@ export const departure = (ratio: number): number => Math.max(ratio, 1 / ratio);
 /** Less than this is never called a difference, however exact it is. */
 const LEAST = 1.01;
 
-/** The ratio up to which a difference is no difference: that of the same contender from itself. */
-export const floorOf = (noise: readonly Noise[], figure: Figure): number =>
+/**
+ * The ratio up to which a difference is no difference: that of the same contender from itself, as
+ * the median of all rounds, or for a single round (`rounds` is 1) the largest of any round.
+ */
+export const floorOf = (noise: readonly Noise[], figure: Figure, rounds = Infinity): number =>
   Math.max(
     LEAST,
-    ...noise.filter((one) => one.figure === figure).map(({ ratios }) => departure(median(ratios))),
+    ...noise
+      .filter((one) => one.figure === figure)
+      .flatMap(({ ratios }) => (rounds === 1 ? ratios : [median(ratios)]))
+      .map(departure),
   );
 
-/** Whether two cells that did the same work cannot be told apart in a figure, and the ratio. */
+/** How two cells that did the same work differ in a figure. */
 export interface Difference {
+  /** One against the other, by round. */
   readonly ratio: Estimate;
+  /** They cannot be told apart. */
   readonly tie: boolean;
 }
 
+/** `undefined` where nothing can be said: no common round, or a single one and no noise to hold it to. */
 export const differenceOf = (
   one: Cell,
   other: Cell,
@@ -46,8 +55,9 @@ export const differenceOf = (
 ): Difference | undefined => {
   if (one.problem || other.problem || workOf(one) !== workOf(other)) return undefined;
   const ratios = ratiosOf(one.rounds, other.rounds, figure);
-  if (ratios.length === 0) return undefined;
+  const known = ratios.length > 1 || noise.some((each) => each.figure === figure);
+  if (ratios.length === 0 || !known) return undefined;
   const ratio = estimate(ratios);
-  const within = departure(ratio.value) <= floorOf(noise, figure);
-  return { ratio, tie: within || (ratio.low <= 1 && ratio.high >= 1) };
+  const within = departure(ratio.value) <= floorOf(noise, figure, ratios.length);
+  return { ratio, tie: within || (ratios.length > 1 && ratio.low <= 1 && ratio.high >= 1) };
 };

@@ -1,0 +1,189 @@
+// Which one when: read from the frontier, where every technique does the same work at several rates
+// of events, and a poller at several intervals.
+import type { Figure } from "../metrics.ts";
+import type { Result } from "../result.ts";
+import { cellsOf, medianOf, type Cell } from "../stats/cells.ts";
+import { differenceOf, noiseOf, type Noise } from "../stats/noise.ts";
+import { digits, showFigure, times, withUnit } from "./words.ts";
+
+/** What the choice is about: what the server spends on bringing one event to one subscriber. */
+export const COST: Figure = "serverCpuUsPerDelivery";
+
+/** A technique as one would set it up. */
+export interface Option {
+  readonly cell: Cell;
+  /** Such as `Short polling every 300 ms`. */
+  readonly label: string;
+  /** Events per second. */
+  readonly rate: number;
+  readonly costUs: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+}
+
+const labelOf = ({ contender, params: { pollMs } }: Cell): string =>
+  pollMs === undefined ? contender.title : `${contender.title} every ${withUnit(pollMs, "ms")}`;
+
+/** What the frontier knows; empty when it was not played. */
+export const optionsOf = (result: Result): readonly Option[] =>
+  cellsOf(result).flatMap((cell) => {
+    const { rate } = cell.params;
+    const asked = cell.scenario.name === "frontier" && cell.contender.kind === "tidings";
+    if (!asked || rate === undefined) return [];
+    const [costUs, p50Us, p99Us] = ([COST, "stalenessP50Us", "stalenessP99Us"] as const).map(
+      (figure) => medianOf(cell, figure),
+    );
+    if (costUs === undefined || p50Us === undefined || p99Us === undefined) return [];
+    return [{ cell, label: labelOf(cell), rate, costUs, p50Us, p99Us }];
+  });
+
+/** The cheapest of all whose p99 keeps a bound at a rate, first; then those that tie with it. */
+export interface Choice {
+  readonly rate: number;
+  readonly boundUs: number;
+  readonly best: readonly Option[];
+}
+
+// How old an event may be when it arrives, from "as soon as can be" to "a poll will do".
+const BOUNDS_US = [20_000, 100_000, 500_000, 2_000_000, 10_000_000];
+
+const cheapest = (
+  options: readonly Option[],
+  rate: number,
+  boundUs: number,
+  noise: readonly Noise[],
+): Choice => {
+  const [best, ...others] = options
+    .filter((option) => option.rate === rate && option.p99Us <= boundUs)
+    .toSorted((a, b) => a.costUs - b.costUs);
+  if (!best) return { rate, boundUs, best: [] };
+  const tied = others.filter(({ cell }) => differenceOf(cell, best.cell, COST, noise)?.tie);
+  return { rate, boundUs, best: [best, ...tied] };
+};
+
+/** The rate from which on one option costs less than another: between two rates that were played. */
+export interface Overtaking {
+  readonly one: Option;
+  readonly other: Option;
+  /** Events per second: between the rates on either side, interpolated in the logarithms. */
+  readonly rate: number;
+  readonly costUs: number;
+}
+
+export interface Answer {
+  readonly options: readonly Option[];
+  readonly rates: readonly number[];
+  /** Bounds of the p99 that make a difference, in microseconds. */
+  readonly boundsUs: readonly number[];
+  readonly choices: readonly Choice[];
+  readonly overtakings: readonly Overtaking[];
+  /** The same in words. */
+  readonly sentences: readonly string[];
+}
+
+const sameChoices = (a: readonly Choice[], b: readonly Choice[]) =>
+  a.every(({ best }, place) => {
+    const [one, other] = [best, b[place]?.best ?? []].map((each) => each.map(({ label }) => label));
+    return one?.join() === other?.join();
+  });
+
+/** Where the costs of two options cross between two rates, given both at either. */
+const crossing = (
+  [one, other]: readonly [Option, Option],
+  [oneNext, otherNext]: readonly [Option, Option],
+): Overtaking | undefined => {
+  const before = Math.log(other.costUs / one.costUs);
+  const after = Math.log(otherNext.costUs / oneNext.costUs);
+  if (before >= 0 || after <= 0) return undefined;
+  const way = before / (before - after);
+  const between = (from: number, to: number) => from * (to / from) ** way;
+  return {
+    one,
+    other,
+    rate: between(one.rate, oneNext.rate),
+    costUs: between(one.costUs, oneNext.costUs),
+  };
+};
+
+const overtakingsOf = (options: readonly Option[], noise: readonly Noise[]): Overtaking[] => {
+  const all = Map.groupBy(options, ({ label }) => label);
+  const pairs = (ones: readonly Option[], others: readonly Option[]) =>
+    ones.flatMap((one): [Option, Option][] => {
+      const other = others.find(({ rate }) => rate === one.rate);
+      // Where they cannot be told apart, neither is ahead.
+      const tie = other && differenceOf(one.cell, other.cell, COST, noise)?.tie;
+      return other && !tie ? [[one, other]] : [];
+    });
+  return [...all].flatMap(([label, ones]) =>
+    [...all].flatMap(([otherLabel, others]) => {
+      if (label === otherLabel) return [];
+      const both = pairs(ones, others).sort(([a], [b]) => a.rate - b.rate);
+      return both.flatMap((pair, place) => {
+        const next = both[place + 1];
+        const found = next && crossing(pair, next);
+        return found ? [found] : [];
+      });
+    }),
+  );
+};
+
+const listOf = (names: readonly string[]) =>
+  names.length < 2 ? names.join() : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+
+const perSecond = (rate: number) => `${digits(rate)} event${rate === 1 ? "" : "s"}/s`;
+
+const sentencesOf = (
+  { options, rates, overtakings }: Omit<Answer, "sentences">,
+  noise: readonly Noise[],
+) => {
+  const sentences: string[] = [];
+  const [lowest = NaN, highest = NaN] = [rates[0], rates.at(-1)];
+  for (const rate of new Set([lowest, highest])) {
+    const here = options.filter((option) => option.rate === rate);
+    const { best } = cheapest(options, rate, Infinity, noise);
+    const [cheap, ...tied] = best;
+    const fresh = here.toSorted((a, b) => a.p50Us - b.p50Us)[0];
+    if (!cheap || !fresh) continue;
+    const who = listOf([cheap, ...tied].map(({ label }) => label));
+    const verb = tied.length > 0 ? "cost least and cannot be told apart" : "costs least";
+    sentences.push(
+      `At ${perSecond(rate)}, ${who} ${verb}: ${showFigure(COST, cheap.costUs)} of server CPU per delivery, ` +
+        `half of the events younger than ${withUnit(cheap.p50Us, "µs")}.` +
+        (best.includes(fresh)
+          ? ""
+          : ` The freshest is ${fresh.label} (${withUnit(fresh.p50Us, "µs")}), at ${times(fresh.costUs / cheap.costUs)} that cost.`),
+    );
+  }
+  for (const [one, found] of Map.groupBy(overtakings, ({ one }) => one.label)) {
+    const others = found.map(
+      ({ other, rate }) => `than ${other.label} from about ${perSecond(rate)} on`,
+    );
+    sentences.push(`${one} costs less ${listOf(others)}.`);
+  }
+  return sentences;
+};
+
+/** What to choose, and from when on; `undefined` when the frontier has nothing to say. */
+export const answerOf = (result: Result): Answer | undefined => {
+  const noise = noiseOf(cellsOf(result));
+  const options = optionsOf(result);
+  const rates = [...new Set(options.map(({ rate }) => rate))].sort((a, b) => a - b);
+  if (rates.length === 0) return undefined;
+  const columns = BOUNDS_US.map((boundUs) =>
+    rates.map((rate) => cheapest(options, rate, boundUs, noise)),
+  );
+  // A bound that nobody keeps, or that changes nothing, is no question.
+  const telling = columns.filter(
+    (column, place) =>
+      column.some(({ best }) => best.length > 0) &&
+      !(columns[place - 1] && sameChoices(column, columns[place - 1] ?? [])),
+  );
+  const answer = {
+    options,
+    rates,
+    boundsUs: telling.map(([first]) => first?.boundUs ?? NaN),
+    choices: telling.flat(),
+    overtakings: overtakingsOf(options, noise),
+  };
+  return { ...answer, sentences: sentencesOf(answer, noise) };
+};

@@ -1,0 +1,184 @@
+import { figures } from "../metrics.ts";
+import type { Result } from "../result.ts";
+import { CONFIDENCE } from "../stats/bootstrap.ts";
+import { paramsText, type Cell } from "../stats/cells.ts";
+import { HOW, type Change, type Comparison } from "../stats/compare.ts";
+import { floorOf } from "../stats/noise.ts";
+import { answerOf } from "./answer.ts";
+import { summaryOf, type Entry, type Summary } from "./summary.ts";
+import { conditionsOf, insteadOf, percent, showFigure, times, whyNot } from "./words.ts";
+
+const WIDTH = 100;
+const NAME = 19;
+const CELL = 9;
+
+const wrap = (text: string): string =>
+  Bun.wrapAnsi(text, WIDTH - 2, { trim: true }).replaceAll("\n", "\n  ");
+
+const marks = { best: "*", tie: "=" } as const;
+
+const text = ({ column, cell, estimate, place }: Entry): string => {
+  if (cell?.problem) return insteadOf[cell.problem.kind];
+  if (!estimate) return "–";
+  return (
+    showFigure(column.figure, estimate.value).replace(/ events\/s$/, "") +
+    (place ? marks[place] : "")
+  );
+};
+
+const problemText = ({ scenario, contender, params, problem, leftOut }: Cell): string => {
+  const where = `${scenario.name}, ${contender.name}${scenario.name === "frontier" ? `, ${paramsText(params)}` : ""}`;
+  return problem
+    ? `${insteadOf[problem.kind]} ${where}: ${whyNot(problem)}`
+    : `${where}: ${leftOut} round${leftOut === 1 ? " was" : "s were"} left out, for the load generator was the bottleneck`;
+};
+
+/** The reasons behind the cells without figures; the same reason is given once. */
+export const notesOf = ({ problems }: Summary): readonly string[] => [
+  ...new Set(problems.map(problemText)),
+];
+
+/** By how much the contender that ran twice differed from itself. */
+export const noiseText = ({ noise }: Summary): string => {
+  const [first] = noise;
+  if (!first) return "No contender ran twice, so nobody knows how large the noise is.";
+  const parts = [...new Set(noise.map(({ figure }) => figure))].map(
+    (figure) => `${figures[figure].title} ${percent(floorOf(noise, figure))}`,
+  );
+  return `${first.cell.contender.title}, run twice in each round, differed from itself by up to: ${parts.join(", ")}.`;
+};
+
+/** What the marks mean, and of how many rounds the figures are. */
+export const legendOf = ({ rows }: Summary): string => {
+  const rounds = new Map<string, number>();
+  for (const { column, estimate } of rows.flatMap(({ entries }) => entries))
+    if (estimate)
+      rounds.set(column.scenario, Math.max(rounds.get(column.scenario) ?? 0, estimate.rounds));
+  const counts = [...rounds].map(([scenario, count]) => `${scenario} ${count}`);
+  return (
+    `Medians of the rounds (${counts.join(", ")}). * best of the techniques, = not to be told ` +
+    `apart from the best: the ${CONFIDENCE * 100} % interval of the ratio holds 1, or the ratio is ` +
+    `within the noise.`
+  );
+};
+
+const HEADS =
+  "p50, p99: how old an event is when it arrives, counted from when it was to be published. CPU of " +
+  "the server, bytes out and in, requests: per delivery. Memory: per subscriber. Whole: how long " +
+  "after the server was killed every subscriber had everything again.";
+
+const wide = (value: string, width: number) =>
+  " ".repeat(Math.max(0, width - value.length)) + value;
+
+/** The summary as text of at most 100 columns. */
+export const renderTable = (result: Result): string => {
+  const summary = summaryOf(result);
+  const { columns, rows } = summary;
+  const heads = columns.map(({ scenario }, place) =>
+    columns[place - 1]?.scenario === scenario ? "" : scenario,
+  );
+  const line = (name: string, cells: readonly string[]) =>
+    (name.padEnd(NAME) + cells.map((cell) => wide(cell, CELL)).join("")).trimEnd();
+  // A mark hangs behind the column, so that figures stand below each other.
+  const hanging = (cell: string) => (/[*=]$/.test(cell) ? cell : `${cell} `);
+  const lines = [
+    line(
+      "",
+      heads.map((head) => `${head} `),
+    ),
+    line(
+      "",
+      columns.map(({ head }) => `${head} `),
+    ),
+    ...rows.map(({ contender, entries }) =>
+      line(
+        contender.name.slice(0, NAME - 1),
+        entries.map((entry) => hanging(text(entry))),
+      ),
+    ),
+    "",
+    wrap(HEADS),
+    wrap(legendOf(summary)),
+    wrap(noiseText(summary)),
+    ...notesOf(summary).map(wrap),
+  ];
+  const answer = answerOf(result);
+  if (answer) lines.push("", ...answer.sentences.map(wrap));
+  return lines.join("\n");
+};
+
+const row = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+
+/** Tables in Markdown. */
+export const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [
+    row(head),
+    row(head.map((_, place) => (place === 0 ? "---" : "---:"))),
+    ...rows.map((cells) => row(cells.map((cell) => cell.replaceAll("|", "\\|")))),
+  ].join("\n");
+
+/** The summary in Markdown, with intervals, conditions and reasons. */
+export const renderMarkdown = (result: Result): string => {
+  const summary = summaryOf(result);
+  const { columns, rows } = summary;
+  const head = [
+    "",
+    ...columns.map(({ scenario, figure }) => `${scenario}: ${figures[figure].title}`),
+  ];
+  const body = rows.map(({ contender, entries }) => [
+    contender.title,
+    ...entries.map((entry) => {
+      const { column, estimate } = entry;
+      if (!estimate || estimate.rounds < 2) return text(entry);
+      const [low, high] = [estimate.low, estimate.high].map((v) => showFigure(column.figure, v));
+      return `${text(entry)} (${low} – ${high})`;
+    }),
+  ]);
+  const answer = answerOf(result);
+  return [
+    ...(answer ? [answer.sentences.map((sentence) => `- ${sentence}`).join("\n")] : []),
+    table(head, body),
+    `${legendOf(summary)} In brackets: the ${CONFIDENCE * 100} % interval.`.replace(
+      "* best",
+      "\\* best",
+    ),
+    noiseText(summary),
+    notesOf(summary)
+      .map((note) => `- ${note}`)
+      .join("\n"),
+    `Measured: ${conditionsOf(result).join(" · ")}`,
+  ]
+    .filter(Boolean)
+    .join("\n\n");
+};
+
+/** What `bench compare` prints: what is really different first, and how that was judged. */
+export const renderComparison = ({ before, after, changes, warnings }: Comparison): string => {
+  const real = changes.filter(({ verdict }) => verdict !== "same");
+  const line = ({ cell, figure, before, after, ratio, verdict }: Change) => {
+    const { scenario, contender, params } = cell;
+    const own = ["rate", "pollMs"].flatMap((name) => {
+      const value = params[name];
+      return value === undefined || scenario.params[name] !== undefined ? [] : [`${name} ${value}`];
+    });
+    const where = [scenario.name, contender.name, ...own].join(", ");
+    const interval = `${times(ratio.value)} (${times(ratio.low)} – ${times(ratio.high)})`;
+    const values = `${showFigure(figure, before)} → ${showFigure(figure, after)}`;
+    return wrap(`${verdict} ${where}: ${figures[figure].title} ${values}, ${interval}`);
+  };
+  const same = changes.length - real.length;
+  const names = [before, after].map(
+    ({ conditions: { commit, dirty }, startedAt }) =>
+      `${commit.slice(0, 9)}${dirty ? "+" : ""} of ${startedAt.slice(0, 16).replace("T", " ")}`,
+  );
+  return [
+    `${names.join(" against ")}:`,
+    ...warnings.map((warning) => wrap(`! ${warning}`)),
+    ...real.map(line),
+    real.length === 0
+      ? `equal: none of ${changes.length} figures differs by more than noise.`
+      : `${real.length} of ${changes.length} figures differ; the other ${same} cannot be told from noise.`,
+    "",
+    wrap(HOW),
+  ].join("\n");
+};

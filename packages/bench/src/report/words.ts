@@ -1,0 +1,80 @@
+// How figures are written, wherever they are shown.
+import { figures, type Figure } from "../metrics.ts";
+import type { Outcome, Result } from "../result.ts";
+
+/** Three digits: 0.0123, 1.23, 12.3, 123, 1,230. */
+export const digits = (value: number): string =>
+  value.toLocaleString("en", { maximumSignificantDigits: 3 });
+
+const STEPS = {
+  µs: [
+    [1, "µs"],
+    [1_000, "ms"],
+    [1_000_000, "s"],
+  ],
+  B: [
+    [1, "B"],
+    [1_000, "kB"],
+    [1_000_000, "MB"],
+  ],
+} as const;
+
+/** A value with the unit that suits its size: `730 µs`, `1.2 ms`. */
+export const withUnit = (value: number, unit: string): string => {
+  if (unit === "ms") return withUnit(value * 1_000, "µs");
+  if (unit !== "µs" && unit !== "B") return `${digits(value)}${unit && ` ${unit}`}`;
+  // What rounds to a thousand of one unit is one of the next.
+  const steps = STEPS[unit];
+  const [size, name] = steps.findLast(([size]) => Math.abs(value) >= size * 0.9995) ?? steps[0];
+  return `${digits(value / size)} ${name}`;
+};
+
+export const showFigure = (figure: Figure, value: number): string =>
+  withUnit(value, figures[figure].unit);
+
+/** A ratio as people say it: `1.5 ×`, `0.8 ×`; near 1 with three digits. */
+export const times = (ratio: number): string => `${digits(ratio)} ×`;
+
+/** `1.05` as `5 %`. */
+export const percent = (ratio: number): string => `${digits((ratio - 1) * 100)} %`;
+
+/** What stands where there is no figure. */
+export const insteadOf: Readonly<Record<Exclude<Outcome["kind"], "measured">, string>> = {
+  failed: "FAILED",
+  invalid: "invalid",
+  "not applicable": "n/a",
+};
+
+/** Why there is no figure. */
+export const whyNot = (problem: Exclude<Outcome, { readonly kind: "measured" }>): string => {
+  if (problem.kind !== "failed") return problem.reason;
+  const { reason, lost, doubled, reordered } = problem;
+  return `${reason} (lost ${digits(lost)}, doubled ${digits(doubled)}, reordered ${digits(reordered)})`;
+};
+
+/** What it was run on, in a few short phrases. */
+export const conditionsOf = ({
+  conditions,
+  startedAt,
+  tookMs,
+  method,
+}: Result): readonly string[] => {
+  const { commit, dirty, versions, cpu, cores, memoryBytes, pinned, flags } = conditions;
+  return [
+    `${startedAt.slice(0, 16).replace("T", " ")} UTC`,
+    `commit ${commit.slice(0, 9)}${dirty ? " with changes" : ""}`,
+    cpu,
+    `${cores} core${cores === 1 ? "" : "s"}`,
+    `${digits(memoryBytes / 2 ** 30)} GiB`,
+    ...Object.entries(versions).map(([name, version]) => `${name} ${version}`),
+    typeof pinned === "string"
+      ? `not pinned: ${pinned}`
+      : `server on core ${pinned.server}, load on core ${pinned.load}`,
+    `${method.rounds} rounds`,
+    `took ${withUnit(tookMs, "ms")}`,
+    ...(flags.length > 0 ? [`flags ${flags.join(" ")}`] : []),
+  ];
+};
+
+/** The lane that a contender belongs to: `sse/raw-bun` is held against `sse`. */
+export const laneOf = (contender: string): string => contender.split("/", 1)[0] ?? contender;

@@ -1,0 +1,84 @@
+import { expect, test } from "bun:test";
+import { compare, renderComparison, renderMarkdown, renderTable } from "../src/index.ts";
+import { digits, withUnit } from "../src/report/words.ts";
+import { sample } from "./result.ts";
+import { synthetic } from "./synthetic.ts";
+
+test.each([
+  [0, "0 µs"],
+  [0.0123, "0.0123 µs"],
+  [999.4, "999 µs"],
+  [999.6, "1 ms"],
+  [1_234, "1.23 ms"],
+  [59_960_000, "60 s"],
+])("%d µs is written as %s", (value, text) => {
+  expect(withUnit(value, "µs")).toBe(text);
+});
+
+test("other units are written as they are", () => {
+  expect([withUnit(1_536, "B"), withUnit(2, "ms"), withUnit(3, ""), digits(16_384)]).toEqual([
+    "1.54 kB",
+    "2 ms",
+    "3",
+    "16,400",
+  ]);
+});
+
+const result = synthetic({ seed: 1 });
+const rowOf = (name: string) =>
+  renderTable(result)
+    .split("\n")
+    .find((line) => line.startsWith(`${name} `)) ?? "";
+
+test("the table and the comparison fit 100 columns", () => {
+  const comparison = compare(result, synthetic({ seed: 2, slowed: { sse: 1.2 } }));
+  for (const text of [renderTable(result), renderComparison(comparison)]) {
+    const lines = text.split("\n");
+    expect(lines.filter((line) => Bun.stringWidth(line) > 100)).toEqual([]);
+    expect(lines.length).toBeGreaterThan(10);
+  }
+});
+
+test("where there is no figure, a word and its reason stand, and never 0", () => {
+  const table = renderTable(result);
+  expect(rowOf("raw")).toEndWith("FAILED");
+  expect(table).toContain(
+    "FAILED storm, raw: 3 events were lost. (lost 3, doubled 0, reordered 0)",
+  );
+  expect(rowOf("short-poll")).toContain(" n/a ");
+  expect(table).toContain("n/a burst, short-poll: A poll's staleness is its interval");
+  expect(table).not.toMatch(/ (0|NaN|undefined|-)[*= ]/);
+});
+
+test("what was not played is a dash, and a single round is not judged without noise", () => {
+  const [line = ""] = renderTable(sample()).split("\n").slice(2);
+  expect(line).toBe("sse                  200 µs   300 µs   2.2 µs        –        –        –");
+  expect(renderTable(sample())).toContain("No contender ran twice");
+});
+
+test("ties are shown as ties: sse and ws deliver equally soon, and cost differently", () => {
+  expect(rowOf("sse")).toMatch(/^sse +\S+ µs= +\S+ ms= +\S+ µs  /);
+  expect(rowOf("ws")).toMatch(/^ws +\S+ µs= +\S+ ms= +\S+ µs\*/);
+  expect(rowOf("long-poll")).not.toMatch(/^long-poll +\S+ ms[*=]/);
+});
+
+test("the answer says what costs least at which rate", () => {
+  const table = renderTable(result).replaceAll(/\s+/g, " ");
+  expect(table).toContain("At 0.1 events/s, WebSockets");
+  expect(table).toMatch(
+    /Short polling every 1 s costs less than Long polling from about [\d.]+ events\/s on/,
+  );
+});
+
+test("Markdown has the figures with their intervals, and the conditions", () => {
+  const markdown = renderMarkdown(result);
+  expect(markdown).toMatch(/\| WebSockets \| \d+ µs= \(\d+ µs – \d+ µs\) \|/);
+  expect(markdown).toContain("| n/a |");
+  expect(markdown).toContain("a processor that does not exist · 2 cores · 4 GiB · bun 1.4.5");
+});
+
+test("a comparison says what is slower, or that all is equal", () => {
+  const slower = renderComparison(compare(result, synthetic({ seed: 2, slowed: { sse: 1.2 } })));
+  expect(slower).toMatch(/^slower fan-out, sse: server CPU per delivery .* → .*, 1\.\d+ ×/m);
+  expect(renderComparison(compare(result, result))).toMatch(/^equal: none of \d+ figures/m);
+});
