@@ -38,7 +38,7 @@ export const server = ({ holdMs = 25_000, ...options }: Options) => {
     const wishMs = readPrefer(request.headers.get("prefer")) ?? Infinity;
     const waitMs = Math.min(wishMs, holdMs) * (1 - Math.random() / 5);
     const held = Promise.withResolvers<Response>();
-    const reader = feed.reader({ after, types, limit, wake: answer });
+    const reader = feed.reader({ after, types, limit, wake });
 
     // 4. hand over: the waiter is registered before it reads, so no wake-up falls in between.
     // [LONG-POLL-1] Who has no cursor yet is told its place at once: a wait that breaks off would
@@ -53,18 +53,18 @@ export const server = ({ holdMs = 25_000, ...options }: Options) => {
 
     // 5. deliver: a burst is one answer, encoded once for all who stand at the same
     // place. [LONG-POLL-6]
-    const respond = (batch?: Batch) => {
+    function answer(batch?: Batch) {
       const page = encodePage(batch, reader.cursor);
       if (request.method !== "HEAD") {
         stats.delivered += batch?.events.length ?? 0;
         stats.bytesOut += Buffer.byteLength(page);
       }
       leave();
-      return reply(request, page, wishMs <= holdMs ? applied(wishMs) : headers);
-    };
-    function answer() {
+      held.resolve(reply(request, page, wishMs <= holdMs ? applied(wishMs) : headers));
+    }
+    function wake() {
       const batch = reader.read();
-      if (batch) held.resolve(respond(batch));
+      if (batch) answer(batch);
     }
 
     // 6. heartbeat: the answer without events, when the time is up [RFC 6202, section 5.5].
@@ -81,12 +81,11 @@ export const server = ({ holdMs = 25_000, ...options }: Options) => {
       subscribers.leave(end);
     }
     function end() {
-      held.resolve(respond());
+      answer();
     }
-    if (!wait) return respond(ready);
-    request.signal.addEventListener("abort", end);
     // It may have left while it was being authorized.
-    if (request.signal.aborted) end();
+    if (!wait || request.signal.aborted) answer(ready);
+    else request.signal.addEventListener("abort", end);
     return held.promise;
   });
 };

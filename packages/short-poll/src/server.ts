@@ -52,17 +52,15 @@ export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
       "x-poll-interval": `${pauseMs / 1000}`,
       "content-type": "application/json",
     };
-    if (tag !== null && matches(tag, etag)) {
-      const answer = reply(request, null, headers, 304);
-      if (plain) same = { url, tag, cursor: feed.cursor, answer };
-      return answer;
-    }
-    const page = encodePage(batch, reader.cursor);
-    if (request.method !== "HEAD") {
+    const unchanged = tag !== null && matches(tag, etag);
+    const page = unchanged ? null : encodePage(batch, reader.cursor);
+    const answer = reply(request, page, headers, unchanged ? 304 : 200);
+    if (unchanged && plain) same = { url, tag, cursor: feed.cursor, answer };
+    if (page !== null && request.method !== "HEAD") {
       stats.delivered += batch?.events.length ?? 0;
       stats.bytesOut += Buffer.byteLength(page);
     }
-    return reply(request, page, headers);
+    return answer;
 
     // 6. heartbeat: none. Every answer is one.
 
