@@ -53,7 +53,7 @@ describe.each(SENDERS)("the vectors of %s", async (sender) => {
     );
   });
 
-  test.each(secrets)("the secret $secret: $why", ({ secret, valid }) => {
+  test.each(secrets)("a secret: $why", ({ secret, valid }) => {
     const check = () => checkSecrets(sender, [secret]);
     if (valid) expect(check).not.toThrow();
     else expect(check).toThrow(RangeError);
