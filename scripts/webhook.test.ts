@@ -279,6 +279,24 @@ describe("listen, replay and endpoints", () => {
     expect([...receiver.lines.stdout, ...receiver.lines.stderr].join()).not.toContain("whsec_");
   });
 
+  test("ends, and unregisters, when nobody reads it any more", async () => {
+    const args = ["webhook.ts", "listen", "--port", "0", "--provider", provider.url];
+    const receiver = Bun.spawn([process.execPath, ...args], {
+      cwd: import.meta.dir,
+      stdout: "pipe",
+      stderr: "ignore",
+    });
+    const reader = receiver.stdout.getReader();
+    for (let text = ""; !text.includes("registered at");)
+      text += new TextDecoder().decode((await reader.read()).value);
+    await reader.cancel();
+    // The line that finds nobody: the closed pipe is noticed when something is written to it.
+    await publish(provider.url, "order.paid", {});
+    expect(await receiver.exited).toBe(0);
+    const { stdout } = await webhook("endpoints", "--provider", provider.url);
+    expect(stdout).toEqual([`${provider.url} has no endpoints`]);
+  });
+
   test("an unknown endpoint, and a provider that refuses us, are one line", async () => {
     const at = ["--provider", provider.url];
     const unknown = await webhook("replay", "ep_none", "--id", "1-1", ...at);
@@ -330,6 +348,8 @@ describe("listen with secrets", () => {
     };
     expect((await fetch(receiver.url, { method: "POST", headers, body: "{}" })).status).toBe(401);
     expect((await fetch(receiver.url)).status).toBe(405);
+    const large = await fetch(receiver.url, { method: "POST", body: "x".repeat(2 ** 20 + 1) });
+    expect(large.status).toBe(413);
 
     await receiver.line(has("a-4"));
     const shown = receiver.lines.stdout.slice(1).map((line) => line.slice("00:00:00  ".length));

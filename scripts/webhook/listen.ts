@@ -1,19 +1,10 @@
 // `bun run webhook listen`: a receiver that shows what comes in.
 import { pause } from "@tidings/shared/client";
 import { Registration } from "../../packages/webhook-consumer/src/registration.ts";
-import { nearMiss, schemes, type Sender } from "../../packages/webhook-consumer/src/verify.ts";
+import type { Sender } from "../../packages/webhook-consumer/src/verify.ts";
 import { fail, failToListen, numberOption, onEnd, readArgs } from "../cli.ts";
-import {
-  clock,
-  LISTEN_PORT,
-  oneLine,
-  providerOption,
-  secretsOption,
-  shorten,
-  token,
-  urlOption,
-} from "./common.ts";
-import { senderOf } from "./guess.ts";
+import { LISTEN_PORT, providerOption, secretsOption, token, urlOption } from "./common.ts";
+import { receiver } from "./receiver.ts";
 
 const usage = `usage: bun run webhook listen [options]
   receives deliveries on any path, verifies them, and shows each in a line;
@@ -33,10 +24,7 @@ const usage = `usage: bun run webhook listen [options]
 
 // How often the registration is looked after, in milliseconds.
 const CHECK_MS = 5_000;
-const FORWARD_MS = 10_000;
 const MAX_BODY_BYTES = 2 ** 20;
-// So many events are known by their ids; then the oldest are forgotten.
-const MAX_KNOWN = 10_000;
 
 export const listen = async (args: string[]) => {
   const { values, positionals } = readArgs(
@@ -89,71 +77,24 @@ export const listen = async (args: string[]) => {
   const provider = registering ? await providerOption(values.provider) : undefined;
   const registration = provider === undefined ? undefined : new Registration(provider, token);
 
-  /** How often an event was attempted, and whether an attempt was answered with a 2xx. */
-  const known = new Map<string, { attempts: number; accepted: boolean }>();
-
-  const receive = async (request: Request): Promise<Response> => {
-    const body = await request.bytes();
-    const { headers } = request;
-    const sender = senderOf(headers);
-    const { id, type, text } = describe(sender, headers, body);
-    const event = known.get(id) ?? { attempts: 0, accepted: false };
-    known.delete(id);
-    if (id !== "") known.set(id, event);
-    for (const oldest of known.keys()) if (known.size > MAX_KNOWN) known.delete(oldest);
-
-    const refusal = await judge(sender, headers, body);
-    const attempt = refusal === undefined ? ++event.attempts : 0;
-    const words = [
-      refusal ?? "accepted",
-      ...(attempt > 1 ? [`attempt ${attempt}`] : []),
-      ...(attempt > 1 && event.accepted ? ["duplicate"] : []),
-    ];
-    let answer = new Response(`${refusal ?? "accepted"}\n`, {
-      status: refusal === undefined ? 200 : 401,
-    });
-    if (refusal === undefined && attempt <= failures) {
-      answer = new Response("failed on purpose\n", { status });
-      words.push("failed on purpose");
-    } else if (refusal === undefined && forward !== undefined)
-      answer = await handOn(forward, headers, body);
-    event.accepted ||= refusal === undefined && answer.ok;
-    const columns = [
-      clock(Date.now()),
-      sender ?? "unsigned",
-      id,
-      type,
-      words.join(", "),
-      `→ ${answer.status}`,
-    ];
-    show([...columns.filter(Boolean).map(oneLine), text].join("  "));
-    if (values.verbose) {
-      for (const [name, value] of headers) show(`  ${name}: ${value}`);
-      show(
-        `\n${new TextDecoder()
-          .decode(body)
-          .replace(/[^\P{Cc}\n\t]/gu, "\u{fffd}")
-          .replace(/^/gm, "  ")}\n`,
-      );
-    }
-    return answer;
+  const ending = new AbortController();
+  const stdout = process.stdout;
+  const show = (line: string) => {
+    const { isTTY, columns } = stdout;
+    stdout.write(`${isTTY ? Bun.sliceAnsi(line, 0, columns) : line}\n`);
   };
-
-  /** Why a delivery is not accepted; undefined: it is. */
-  const judge = async (sender: Sender | undefined, headers: Headers, body: Uint8Array) => {
-    if (sender === undefined) return "refused: there is no signature that is known here";
-    // A delivery may overtake the answer that brings its secret; then it waits.
-    const own = sender === "standard" ? ((await registration?.secrets()) ?? []) : [];
-    const accepted = [...secrets[sender], ...own];
-    const option = sender === "standard" ? "--secret" : `--${sender}`;
-    if (accepted.length === 0) return `refused: no secret for it; give one with ${option}`;
-    const { refused } = schemes[sender].verify(headers, body, accepted);
-    if (!refused) return undefined;
-    const near =
-      refused.reason === "mismatch" ? nearMiss(sender, headers, body, accepted) : undefined;
-    return `refused: ${refused.detail}${near === undefined ? "" : ` It is that of ${near}.`}`;
-  };
-
+  const receive = receiver({
+    secretsOf: async (sender) => {
+      // A delivery may overtake the answer that brings its secret; then it waits.
+      const own = sender === "standard" ? await registration?.secrets() : undefined;
+      return [...secrets[sender], ...(own ?? [])];
+    },
+    failures,
+    status,
+    forward,
+    verbose: values.verbose,
+    show,
+  });
   const server = (() => {
     try {
       return Bun.serve({
@@ -168,14 +109,17 @@ export const listen = async (args: string[]) => {
       return failToListen(error, port);
     }
   })();
-  const ending = new AbortController();
-  onEnd(async () => {
+  const end = async () => {
+    if (ending.signal.aborted) return;
     ending.abort();
     await registration?.remove();
     await server.stop(true);
     process.exit(0);
-  });
-  console.log(`listening on ${server.url.href}; Ctrl-C ends it`);
+  };
+  onEnd(end);
+  // Whoever reads us may have seen enough, as in `| head -3`; the next line then finds nobody.
+  stdout.on("error", end);
+  show(`listening on ${server.url.href}; Ctrl-C ends it`);
   if (!registration) return;
 
   const wish = { url: publicUrl ?? server.url.href, types: values.types?.split(",") };
@@ -184,59 +128,11 @@ export const listen = async (args: string[]) => {
     try {
       if (await registration.check(ending.signal)) continue;
       await registration.register(wish);
-      console.log(`registered at ${provider}${registered ? " again" : ""}`);
+      show(`registered at ${provider}${registered ? " again" : ""}`);
       registered = true;
     } catch (error) {
       const problem = `${provider}: ${error instanceof Error ? error.message : error}`;
       if (!registered) fail(problem, undefined, 1);
       if (!ending.signal.aborted) console.error(`tidings: ${problem}`);
     }
-};
-
-const handOn = async (url: string, headers: Headers, body: Uint8Array): Promise<Response> => {
-  const forwarded = new Headers(headers);
-  for (const name of ["host", "content-length", "connection"]) forwarded.delete(name);
-  try {
-    const response = await fetch(url, {
-      method: "POST",
-      headers: forwarded,
-      body,
-      redirect: "manual",
-      signal: AbortSignal.timeout(FORWARD_MS),
-    });
-    return new Response(await response.bytes(), { status: response.status });
-  } catch (error) {
-    const why = `${url} did not answer: ${error instanceof Error ? error.message : error}`;
-    console.error(`tidings: ${why}`);
-    return new Response(`${why}\n`, { status: 502 });
-  }
-};
-
-/** What a delivery says of itself, as far as it can be read; nothing here is verified yet. */
-const describe = (sender: Sender | undefined, headers: Headers, body: Uint8Array) => {
-  const text = new TextDecoder().decode(body);
-  const inBody: { id?: unknown; type?: unknown } = (() => {
-    try {
-      return Object(JSON.parse(text));
-    } catch {
-      return {};
-    }
-  })();
-  const id = headers.get("webhook-id") ?? headers.get("x-github-delivery") ?? inBody.id;
-  const type = sender === "github" ? headers.get("x-github-event") : inBody.type;
-  return { id: asText(id), type: asText(type), text: shorten(oneLine(text), 200) };
-};
-
-const asText = (value: unknown): string => (typeof value === "string" ? value : "");
-
-const show = (line: string) => {
-  const { isTTY, columns } = process.stdout;
-  console.log(
-    isTTY
-      ? line
-          .split("\n")
-          .map((part) => Bun.sliceAnsi(part, 0, columns))
-          .join("\n")
-      : line,
-  );
 };
