@@ -44,6 +44,9 @@ class NastyFeed extends Feed {
       get cursor() {
         return reader.cursor;
       },
+      get behind() {
+        return reader.behind;
+      },
       read: () => {
         const batch = reader.read();
         if (!batch && this.window.events === 0) this.publish("a", "in between");

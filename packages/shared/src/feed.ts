@@ -70,6 +70,8 @@ export class Batch {
 export interface Reader {
   /** Where it stands, as an id: past all that it was given and all that its filter left out. */
   readonly cursor: string;
+  /** Whether there is more to look through for it now. */
+  readonly behind: boolean;
   /** The next events; `undefined` when there is nothing new for this reader. */
   read(): Batch | undefined;
   /** Ends the wake-ups; from then on there is nothing to read. */
@@ -247,6 +249,10 @@ export class Feed {
 
     get cursor(): string {
       return this.#feed.#id(this.#place);
+    }
+
+    get behind(): boolean {
+      return this.#open && this.#place < this.#feed.#newest;
     }
 
     read(): Batch | undefined {

@@ -78,17 +78,23 @@ export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Op
     const stream = new ReadableStream({ type: "direct", pull, cancel });
 
     // 5. deliver: one write for all that a turn of the event loop published, encoded once for
-    // all subscribers that stand at the same place.
+    // all subscribers that stand at the same place. A long replay takes one turn for each page:
+    // others have theirs in between, and many that return at once walk side by side. [SLOW-1]
     const encodeBatch = "named" in query ? named : unnamed;
     let full = false;
+    let paged = false;
     function deliver() {
-      while (!full) {
-        const batch = reader.read();
-        if (!batch) return;
-        send(batch.as(encodeBatch));
-        stats.delivered += batch.events.length;
-      }
+      const batch = full || paged ? undefined : reader.read();
+      if (!batch) return;
+      send(batch.as(encodeBatch));
+      stats.delivered += batch.events.length;
+      paged = reader.behind;
+      if (paged) setImmediate(nextPage);
     }
+    const nextPage = () => {
+      paged = false;
+      deliver();
+    };
     const send = (bytes: Uint8Array) => {
       const written = out.write(bytes);
       out.flush();

@@ -10,9 +10,11 @@ import { decodeEvent, decoder, encode, encodeEvent } from "../src/wire.ts";
 const EPOCH = 1_000;
 const TIME = "1970-01-01T00:00:05.000Z";
 
-/** Counts who reads from it. */
+/** Counts who reads from it, and notes at which turn of the event loop a page was read. */
 class CountingFeed extends Feed {
   readers = 0;
+  turn = 0;
+  readonly pages: number[] = [];
 
   override reader(options?: ReaderOptions) {
     const reader = super.reader(options);
@@ -25,7 +27,14 @@ class CountingFeed extends Feed {
       get cursor() {
         return reader.cursor;
       },
-      read: () => reader.read(),
+      get behind() {
+        return reader.behind;
+      },
+      read: () => {
+        const batch = reader.read();
+        if (batch) this.pages.push(this.turn);
+        return batch;
+      },
       close,
     };
   }
@@ -124,6 +133,29 @@ describe("a stream", () => {
     expect(Math.min(...pauses)).toBeGreaterThanOrEqual(1_000);
     expect(Math.max(...pauses)).toBeLessThanOrEqual(2_000);
     expect(pauses.size).toBeGreaterThan(10);
+  });
+
+  test("SLOW-1: a long replay takes a turn of the event loop for each page", async () => {
+    await using house = start({}, 4_500);
+    const { feed } = house;
+    let counting: NodeJS.Immediate;
+    const count = () => {
+      feed.turn++;
+      counting = setImmediate(count);
+    };
+    count();
+    const { body } = await house.open("?after=0-0");
+    if (!body) throw new Error("There is no stream.");
+    let text = "";
+    const utf8 = new TextDecoder();
+    for await (const chunk of body) {
+      text += utf8.decode(chunk, { stream: true });
+      if (text.includes(`id: ${EPOCH}-4500\n`)) break;
+    }
+    clearImmediate(counting!);
+    expect(text.match(/^id: /gm)).toHaveLength(4_500);
+    expect(feed.pages).toHaveLength(5);
+    expect(new Set(feed.pages).size).toBe(5);
   });
 
   test("SSE-3: a replay, byte for byte", async () => {
