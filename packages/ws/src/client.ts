@@ -1,17 +1,15 @@
 import { isFeedEvent, type FeedEvent } from "@tidings/shared";
 import {
-  ask,
   BackOff,
-  bearerHeaders,
   eventsUrl,
   fetchTicket,
   Inbox,
   linkedAbort,
-  Refusal,
   watchSilence,
   type SubscribeOptions,
 } from "@tidings/shared/client";
-import { comesBack, PROTOCOL } from "./wire.ts";
+import { Closed, whyRefused } from "./closed.ts";
+import { cursorOf, PROTOCOL } from "./wire.ts";
 
 export interface Options extends SubscribeOptions {
   /** Most frames that wait for the caller; with more the client hangs up and resumes. Default 10,000. */
@@ -93,41 +91,3 @@ export async function* subscribe(
     }
   }
 }
-
-/** The server closed the socket; `final` by the table of close codes in SPEC.md. */
-class Closed extends Refusal {
-  readonly code: number;
-
-  constructor(code: number, reason: string) {
-    super(0, `The socket was closed with ${code}${reason && `: ${reason}`}.`);
-    this.code = code;
-  }
-
-  override get final(): boolean {
-    return !comesBack(this.code);
-  }
-}
-
-const cursorOf = (said: unknown): string | undefined => {
-  if (isFeedEvent(said)) return said.id;
-  const heartbeat = typeof said === "object" && said !== null && "cursor" in said;
-  return heartbeat && typeof said.cursor === "string" ? said.cursor : undefined;
-};
-
-// A WebSocket does not say why its handshake failed; the same request without an upgrade does. To
-// that, a WebSocket server that has nothing against us answers 426, and none answers 2xx.
-const whyRefused = async (url: string | URL, options: Options, after: string | undefined) => {
-  const { types, token, signal, silenceMs = 45_000 } = options;
-  const line = linkedAbort(signal);
-  const silence = setTimeout(line.abort, silenceMs, new Error("The server does not answer."));
-  try {
-    const events = eventsUrl(url, { after, types });
-    const { status } = await ask(events, { signal: line.signal, headers: bearerHeaders(token) });
-    return new Refusal(status, "The server answers, but it speaks no WebSocket here.");
-  } catch (error) {
-    return error instanceof Refusal && error.status === 426 ? undefined : error;
-  } finally {
-    clearTimeout(silence);
-    line.abort();
-  }
-};

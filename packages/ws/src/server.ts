@@ -1,4 +1,3 @@
-import { Problem } from "@tidings/shared";
 import {
   checkOptions,
   contract,
@@ -7,9 +6,9 @@ import {
   type ServerOptions,
 } from "@tidings/shared/server";
 import type { ServerWebSocket } from "bun";
+import { choose, noHandshake } from "./handshake.ts";
 import { createLines } from "./line.ts";
 import { createTopics } from "./topics.ts";
-import { PROTOCOL } from "./wire.ts";
 
 export interface Options extends ServerOptions {
   /** Sockets that were quiet for so long get a heartbeat, in ms. Default 15,000; at most 900,000. */
@@ -74,24 +73,23 @@ export const server = ({ heartbeatMs = 15_000, pingMs = 20_000, ...options }: Op
 
     // 4. hand over: in `deliver`, where the walk through the feed ends and the topic begins.
     if (!subscribers.join(close, addressOf(request))) throw unavailable();
-    // Bun would answer with the client's first offer, whatever it is. [WS-3]
-    const offers = request.headers.get("sec-websocket-protocol")?.split(/\s*,\s*/) ?? [];
-    const headers = { "sec-websocket-protocol": offers.includes(PROTOCOL) ? PROTOCOL : "" };
 
     // 5. deliver: first what the feed still has for this client, page by page as the network takes
-    // it; then the topic, in the same step in which nothing is left to read. [WS-4]
+    // it, each in its own turn of the event loop, so that others have theirs in between; then the
+    // topic, in the same step in which nothing is left to read. [WS-4]
     function open(opened: ServerWebSocket<unknown>) {
       socket = opened;
       deliver();
     }
     function deliver() {
-      while (socket && !leaveTopic && socket.getBufferedAmount() === 0) {
-        const batch = reader.read();
-        for (const text of batch?.json ?? []) socket.send(text);
-        stats.bytesOut += batch?.bytes ?? 0;
-        stats.delivered += batch?.events.length ?? 0;
-        if (!batch) leaveTopic = topics.join(socket, types);
-      }
+      if (!socket || leaveTopic || socket.getBufferedAmount() > 0) return;
+      const batch = reader.read();
+      for (const text of batch?.json ?? []) socket.send(text);
+      stats.bytesOut += batch?.bytes ?? 0;
+      stats.delivered += batch?.events.length ?? 0;
+      if (socket.getBufferedAmount() > 0) return;
+      if (reader.behind) setImmediate(deliver);
+      else leaveTopic = topics.join(socket, types);
     }
 
     // 6. heartbeat: the topic's, one for all of its sockets; and one for each that joins, which
@@ -104,6 +102,8 @@ export const server = ({ heartbeatMs = 15_000, pingMs = 20_000, ...options }: Op
     function leave() {
       line.hangUp();
       leaveTopic?.();
+      // A page that waits for its turn finds nobody.
+      socket = undefined;
       subscribers.leave(close);
     }
     function close() {
@@ -111,15 +111,8 @@ export const server = ({ heartbeatMs = 15_000, pingMs = 20_000, ...options }: Op
     }
     const line = openLine(() => socket);
     const data = { ...line, open, drain: deliver, close: leave };
-    if (server?.upgrade(request, { data, headers })) return undefined;
+    if (server?.upgrade(request, { data, headers: choose(request) })) return undefined;
     leave();
-    // What is no handshake is told so, but the seat comes first: clients ask why by a plain GET.
-    // [WS-2]
-    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket")
-      throw new Problem(426, "upgrade: this path speaks WebSocket only.", {
-        upgrade: "websocket",
-        connection: "Upgrade",
-      });
-    throw new Problem(400, "handshake: is not one of WebSocket [RFC 6455, section 4.1].");
+    throw noHandshake(request);
   });
 };

@@ -1,5 +1,4 @@
-import type { FeedEvent, Json } from "@tidings/shared";
-import { Problem } from "@tidings/shared";
+import { isFeedEvent, Problem, type FeedEvent, type Json } from "@tidings/shared";
 
 /** The subprotocol of these frames. */
 export const PROTOCOL = "tidings.v1";
@@ -42,6 +41,13 @@ const parse = (text: string): Json | undefined => {
 
 const isRecord = (value: Json | undefined): value is { readonly [name: string]: Json } =>
   typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** The place that a server's frame tells: an event's id, or a heartbeat's cursor. */
+export const cursorOf = (said: unknown): string | undefined => {
+  if (isFeedEvent(said)) return said.id;
+  const heartbeat = typeof said === "object" && said !== null && "cursor" in said;
+  return heartbeat && typeof said.cursor === "string" ? said.cursor : undefined;
+};
 
 /** Whether a client comes back after a close code: the table in SPEC.md. [WS-12] */
 export const comesBack = (code: number): boolean =>

@@ -60,6 +60,36 @@ test("WS-4, WS-5: the first frame tells the place, then one text frame for each 
   expect((await count(3)).slice(1)).toEqual([event(2, 1), event(3, "é")]);
 });
 
+test("SLOW-1: a long replay takes a turn of the event loop for each page", async () => {
+  const { feed, url } = start();
+  for (let n = 1; n <= 4_500; n++) feed.publish("a.b", n);
+  const pages: number[] = [];
+  const { reader } = feed;
+  let turn = 0;
+  feed.reader = (options) => {
+    const made = reader.call(feed, options);
+    const { read } = made;
+    made.read = () => {
+      const batch = read.call(made);
+      if (batch) pages.push(turn);
+      return batch;
+    };
+    return made;
+  };
+  let counting: NodeJS.Immediate;
+  const countTurn = () => {
+    turn++;
+    counting = setImmediate(countTurn);
+  };
+  countTurn();
+  const { count } = open(url, "?after=0-0");
+  const frames = await count(4_501);
+  clearImmediate(counting!);
+  expect(frames.at(-1)).toBe('{"type":"heartbeat","cursor":"1000-4500"}');
+  expect(pages).toHaveLength(5);
+  expect(new Set(pages).size).toBe(5);
+});
+
 test("WS-5: a replay comes first, and the heartbeat says when it is over", async () => {
   const { feed, url } = start();
   for (let n = 1; n <= 3; n++) feed.publish("a.b", n);
