@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { run } from "./launch.ts";
 import { output } from "./testing.ts";
 
-const commands = ["start", "serve", "tail", "publish", "verify", "new-technique", "soak"];
+const commands = ["start", "serve", "tail", "publish", "verify", "new-technique", "soak", "bench"];
 const apps = ["host-metrics", "git-hook", "playground"].map((app) => `../apps/${app}/src/main`);
 
 test.each([...commands, ...apps])("%s --help is the usage, on stdout", async (script) => {

@@ -14,6 +14,8 @@ export interface RunOptions {
   env?: Readonly<Record<string, string>> | undefined;
   /** Told each line that the process prints. Default: once it is ready, errors go to our own. */
   onLine?: ((line: string, stream: "stdout" | "stderr") => void) | undefined;
+  /** What its command line begins with, such as `taskset -c 0`. Default: nothing. */
+  prefix?: readonly string[] | undefined;
 }
 
 /** A process that we started. Disposing of it stops it. */
@@ -62,9 +64,9 @@ export const describeExit = ({ code, signal }: Exit) => `${signal ?? `exit code 
 export const run = (
   name: string,
   [script, ...args]: readonly [string, ...string[]],
-  { env = {}, onLine }: RunOptions = {},
+  { env = {}, onLine, prefix = [] }: RunOptions = {},
 ): Running => {
-  const child = Bun.spawn([process.execPath, "--no-orphans", script, ...args], {
+  const child = Bun.spawn([...prefix, process.execPath, "--no-orphans", script, ...args], {
     cwd: root,
     env: { ...process.env, ...env },
     stdin: "ignore",

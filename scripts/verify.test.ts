@@ -2,13 +2,10 @@ import { expect, test } from "bun:test";
 import { Feed } from "@tidings/shared/server";
 import { server as doubling } from "../packages/conformance/test/broken/doubling-sse.ts";
 import { launch } from "./launch.ts";
-import { whyMissing } from "./setup.ts";
 import { output } from "./testing.ts";
 
 const verify = async (...args: string[]) => {
-  // The certificate of `--tls` is self-made.
-  const env = { NODE_TLS_REJECT_UNAUTHORIZED: "0", NODE_NO_WARNINGS: "1" };
-  const { code, stdout, stderr } = await output("verify", args, env);
+  const { code, stdout, stderr } = await output("verify", args);
   return { code, stdout: stdout.join("\n"), stderr: stderr.join("\n") };
 };
 
@@ -20,19 +17,6 @@ test("verifies a stranger's server by its URL, and spares it what would end it",
   expect(stdout).toMatch(/\n\d+ passed, 0 failed, \d+ skipped$/);
   expect(code).toBe(0);
 }, 60_000);
-
-const noTls = whyMissing("openssl");
-test.skipIf(noTls !== undefined)(
-  `verifies a server over TLS, but for what lies in its bytes${noTls ? `; ${noTls}` : ""}`,
-  async () => {
-    await using server = await launch("sse", { tls: true });
-    const { code, stdout } = await verify(server.url, "--only", "CLIENT-");
-    expect(stdout).toMatch(/skipped.*in the middle of one.*\n\s+It works on .* which TLS hides/);
-    expect(stdout).toMatch(/\n\d+ passed, 0 failed, \d+ skipped$/);
-    expect(code).toBe(0);
-  },
-  60_000,
-);
 
 test("names the clause that a broken server breaks, and fails", async () => {
   const app = doubling({ feed: new Feed() });

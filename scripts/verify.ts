@@ -20,7 +20,6 @@ const usage = `usage: bun run verify <technique or URL>… [--technique NAME] [-
   techniques: ${names.join(", ")}
               none: all of them; webhook: both halves of the pair
   --technique NAME   whose client speaks to a URL; default: what /status says
-                     (https: NODE_TLS_REJECT_UNAUTHORIZED=0 for one with --tls)
   --only TEXT        only clauses whose id or title contains it
   --faults           plays one script of publishes and faults to each technique,
                      and prints the fault matrix: what was lost, doubled or out

@@ -62,9 +62,7 @@ export const verify = async (args: string[]) => {
 };
 
 const explainBody = (change: string | undefined) =>
-  change === undefined
-    ? []
-    : [`the signature is that of ${change}: sign and verify the same bytes`];
+  change === undefined ? [] : [`${change} would be accepted: sign and verify the same bytes`];
 
 const readHeaders = (lines: readonly string[]): Headers => {
   const headers = new Headers();

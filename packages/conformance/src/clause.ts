@@ -27,8 +27,6 @@ export interface Clause {
   readonly of?: "server";
   /** Whether it must start, limit or end the server; a stranger's server is spared it. */
   readonly intrusive?: boolean;
-  /** Whether it works on single bytes on their way: TLS hides them, and packs them anew. */
-  readonly plain?: boolean;
   run(context: Context): Promise<void>;
 }
 

@@ -35,8 +35,6 @@ export interface Lane {
   start(options?: StartOptions): Promise<Server>;
   /** False when the server is somebody else's: it runs already and is not ours to end. */
   readonly ours: boolean;
-  /** Whether the server is reached over TLS. Default: it is not. */
-  readonly secure?: boolean;
 }
 
 /** Publishes, and throws when the answer is not 201. */

@@ -17,7 +17,6 @@ export const strangersLane = async (technique: Technique, url: string): Promise<
   technique,
   subscribe: await clientOf(technique),
   ours: false,
-  secure: new URL(url).protocol === "https:",
   start: async () => ({
     url,
     kill: () => {},

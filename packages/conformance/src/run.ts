@@ -23,10 +23,7 @@ export interface VerifyOptions {
 }
 
 /** Why a clause does not apply to a lane; `undefined` when it does. */
-export const reasonToSkip = (
-  clause: Clause,
-  { technique, ours, secure }: Lane,
-): string | undefined => {
+export const reasonToSkip = (clause: Clause, { technique, ours }: Lane): string | undefined => {
   const { capabilities, deviations, pair, name } = technique;
   const deviation = clause.ids.map((id) => deviations[id]).find((reason) => reason !== undefined);
   if (deviation !== undefined) return deviation;
@@ -35,7 +32,6 @@ export const reasonToSkip = (
   if (pair?.client === name && clause.of !== "server")
     return `Delivery is verified with the other half, ${pair.server}.`;
   if (clause.intrusive && !ours) return "The server is somebody else's: it is not ours to end.";
-  if (clause.plain && secure) return "It works on the bytes on their way, which TLS hides.";
   return undefined;
 };
 

@@ -58,7 +58,6 @@ export const clientClauses: readonly Clause[] = [
     ids: ["CLIENT-5"],
     title: "stays with a line that is slow: bytes that arrive are signs of life",
     needs: "browser",
-    plain: true,
     async run({ start, follow, tap }) {
       const { url } = await start();
       const { id } = await publish(url, "kit.slow", "before");

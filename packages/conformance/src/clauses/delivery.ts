@@ -145,7 +145,6 @@ export const deliveryClauses: readonly Clause[] = [
     title: "moves a filtered cursor on, so that a quiet client comes back without a false gap",
     needs: "filters",
     intrusive: true,
-    plain: true,
     async run({ lane, start, follow, tap }) {
       const { url } = await start({ feed: { maxEvents: 20 } });
       const between = await tap(url);

@@ -40,7 +40,6 @@ export const faultClauses: readonly Clause[] = [
     ids: ["SHUTDOWN-2", "CLIENT-1"],
     title: "comes back from cut connections, between events and in the middle of one",
     needs: "replay",
-    plain: true,
     async run({ lane, start, follow, tap }) {
       const { url } = await start();
       const between = await tap(url);

@@ -1,0 +1,6 @@
+// The engine, for the command: `@tidings/bench/engine`.
+export { baselines, lanes } from "./contenders.ts";
+export type { Contender } from "./contender.ts";
+export { bench, estimateMs, type Progress } from "./engine.ts";
+export { scenarios } from "./scenarios.ts";
+export { settingsOf, type Mode, type Settings } from "./settings.ts";

@@ -1,0 +1,51 @@
+import { cpus, release, totalmem } from "node:os";
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import type { Places } from "./machine.ts";
+import type { Conditions } from "./result.ts";
+
+const root = resolve(import.meta.dir, "../../..");
+
+const git = (...args: readonly string[]): string | undefined => {
+  try {
+    const { success, stdout } = Bun.spawnSync(["git", ...args], { cwd: root, stderr: "ignore" });
+    return success ? `${stdout}`.trim() : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+const versionOf = (name: string, from: string): string =>
+  JSON.parse(readFileSync(Bun.resolveSync(`${name}/package.json`, from), "utf8")).version;
+
+/** How many files a process may have open; 0 when the system does not say. */
+export const maxDescriptors = (): number => {
+  const { stdout } = Bun.spawnSync(["sh", "-c", "ulimit -n"]);
+  const said = `${stdout}`.trim();
+  return said === "unlimited" ? Number.MAX_SAFE_INTEGER : Number(said) || 0;
+};
+
+/** Under which conditions a bench is run. */
+export const conditionsOf = (
+  places: Places,
+  flags: readonly string[],
+  peers: Readonly<Record<string, string>>,
+): Conditions => {
+  const all = cpus();
+  return {
+    commit: git("rev-parse", "HEAD") ?? "unknown",
+    dirty: git("status", "--porcelain") !== "",
+    versions: {
+      bun: Bun.version,
+      elysia: versionOf("elysia", resolve(root, "packages/shared")),
+      kernel: `${process.platform} ${release()}`,
+      ...peers,
+    },
+    cpu: all[0]?.model ?? "unknown",
+    cores: all.length,
+    memoryBytes: totalmem(),
+    limits: { descriptors: maxDescriptors() },
+    pinned: places.whyFree ?? { server: places.server ?? 0, load: places.load[0] ?? 0 },
+    flags,
+  };
+};

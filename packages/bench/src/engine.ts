@@ -1,0 +1,161 @@
+// The method.
+//
+// Each run has a server of its own, fresh, as a process on a core of its own. The load generator
+// has the other cores: processes that hold the subscribers, and one that publishes. Where the system
+// cannot pin processes, the result says so.
+//
+// The loop is open. When each event is to be published is settled before the run begins, and
+// whatever the server does, it is published then. Both latencies count from that intended moment,
+// so that a server that stalls is charged with everything that had to wait: staleness, until a
+// subscriber had the event, and publish latency, until the publisher had its answer.
+//
+// A run warms up, and only then it is measured. Rounds go over all contenders, each round in an
+// order of its own from a seed; one contender runs twice in each round (A and B), and how far it is
+// from itself is the noise. What a server costs is read from the operating system: CPU time and
+// memory of its process and its children. Bytes and requests are the generator's own counts.
+//
+// Correctness comes first. Every event carries its number, and every subscriber is held to account
+// for each: what is lost, doubled or out of order makes the run a failed one, without a figure. Two
+// publications whose requests overlapped have no order to be kept.
+//
+// The generator is audited. Before anything else it measures itself against a server that does
+// nothing but write. In each run its own CPU and its own lateness are watched: where it was the
+// bottleneck, the run is invalid.
+import { audit, canAudit, AUDIT_MS } from "./audit.ts";
+import type { Contender } from "./contender.ts";
+import { conditionsOf } from "./conditions.ts";
+import { Fleet } from "./load/fleet.ts";
+import { places } from "./machine.ts";
+import { planOf, type Planned, type Selection } from "./plan.ts";
+import { SCHEMA, type Audit, type Result, type Run } from "./result.ts";
+import type { Cell } from "./scenario.ts";
+import type { Settings } from "./settings.ts";
+import type { Ground } from "./trial.ts";
+
+/** What a bench is doing. */
+export interface Progress {
+  /** `sse · fan-out, round 2 of 5`. */
+  readonly what: string;
+  /** From 0 to 1. */
+  readonly done: number;
+  readonly leftMs: number;
+}
+
+export interface BenchOptions extends Selection {
+  readonly settings: Settings;
+  /** What the command was given, for the record. */
+  readonly flags: readonly string[];
+  /** Of each peer. */
+  readonly versions?: Readonly<Record<string, string>>;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  readonly onAudit?: ((audits: readonly Audit[]) => void) | undefined;
+}
+
+/** How long a bench takes, about, in milliseconds. */
+export const estimateMs = (selection: Selection, settings: Settings): number =>
+  auditMs(selection) + sum(planOf(selection, settings).map((planned) => planned.estimateMs));
+
+const auditMs = ({ contenders }: Selection) => contenders.filter(canAudit).length * AUDIT_MS;
+const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
+
+// A run that takes so much longer than it should will not end.
+const HOPELESS_MS = 60_000;
+
+/** Measures. Whatever goes wrong in a run is that run's outcome. */
+export const bench = async (options: BenchOptions): Promise<Result> => {
+  const { settings, contenders, scenarios, flags, versions = {}, onProgress, onAudit } = options;
+  const startedAt = new Date();
+  const begun = performance.now();
+  const where = places();
+  const ground: { -readonly [key in keyof Ground]: Ground[key] } = {
+    fleet: new Fleet(where),
+    places: where,
+  };
+  const plan = planOf(options, settings);
+  const totalMs = estimateMs(options, settings);
+  let doneMs = 0;
+  const progress = (what: string) => {
+    // What has been seen so far corrects the estimate of what is left.
+    const pace = doneMs > 0 ? (performance.now() - begun) / doneMs : 1;
+    onProgress?.({ what, done: doneMs / totalMs, leftMs: (totalMs - doneMs) * pace });
+  };
+  try {
+    const audits: Audit[] = [];
+    for (const contender of contenders.filter(canAudit)) {
+      progress(`the load generator itself, ${contender.lane}`);
+      audits.push(await audit(ground, contender));
+      doneMs += AUDIT_MS;
+    }
+    onAudit?.(audits);
+    const runs: Run[] = [];
+    for (const planned of plan) {
+      progress(nameOf(planned, plan));
+      runs.push(...(await play(ground, planned, settings)));
+      doneMs += planned.estimateMs;
+    }
+    return {
+      schema: SCHEMA,
+      startedAt: startedAt.toISOString(),
+      tookMs: performance.now() - begun,
+      conditions: conditionsOf(where, flags, versions),
+      method: {
+        rounds: settings.rounds,
+        warmUpMs: settings.warmUpMs,
+        measureMs: settings.measureMs,
+        seed: settings.seed,
+      },
+      audit: audits,
+      contenders: contenders.map(named),
+      scenarios: scenarios.map(({ name, title, question, params }) => ({
+        name,
+        title,
+        question,
+        params: params(settings),
+      })),
+      runs,
+    };
+  } finally {
+    await ground.fleet[Symbol.asyncDispose]();
+  }
+};
+
+const named = ({ name, title, kind, deviations }: Contender) => ({ name, title, kind, deviations });
+
+const nameOf = ({ scenario, contender, round, replica }: Planned, plan: readonly Planned[]) => {
+  const rounds = Math.max(...plan.filter((p) => p.scenario === scenario).map((p) => p.round));
+  const which = rounds > 1 ? `, round ${round} of ${rounds}` : "";
+  return `${scenario.name}: ${contender.name}${replica === "B" ? " again" : ""}${which}`;
+};
+
+const play = async (
+  ground: { fleet: Fleet; readonly places: Ground["places"] },
+  planned: Planned,
+  settings: Settings,
+): Promise<readonly Run[]> => {
+  const { scenario, contender, round, order, replica } = planned;
+  const startedAt = new Date().toISOString();
+  const cells = await inTime(scenario.run(ground, contender, settings), planned).catch(
+    async (error): Promise<readonly Cell[]> => {
+      // Nobody knows what the generator is in the middle of.
+      await ground.fleet[Symbol.asyncDispose]();
+      ground.fleet = new Fleet(ground.places);
+      const reason = error instanceof Error ? error.message : `${error}`;
+      const outcome = { kind: "failed", reason, lost: 0, doubled: 0, reordered: 0 } as const;
+      return [{ params: {}, outcome }];
+    },
+  );
+  const common = { scenario: scenario.name, contender: contender.name, round, order, startedAt };
+  return cells.map(({ params, outcome }) => ({
+    ...common,
+    ...(replica ? { replica } : {}),
+    params: { ...scenario.params(settings), ...params },
+    outcome,
+  }));
+};
+
+const inTime = async <Value>(work: Promise<Value>, { estimateMs }: Planned): Promise<Value> => {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const late = new Error(`did not end in ${Math.round((estimateMs + HOPELESS_MS) / 1000)} s`);
+  const timer = setTimeout(reject, estimateMs + HOPELESS_MS, late);
+  return Promise.race([work, promise]).finally(() => clearTimeout(timer));
+};

@@ -1,0 +1,127 @@
+import type { Socket } from "bun";
+import { Crowd } from "./crowd.ts";
+import type { Site } from "./wire.ts";
+
+// So many connect at a time, so that no server's backlog overflows.
+const AT_A_TIME = 64;
+const MAX_PAUSE_MS = 30_000;
+
+const handlers = {
+  open: (socket: Socket<Connection>) => socket.data.opened(socket),
+  data: (socket: Socket<Connection>, chunk: Buffer) => socket.data.received(chunk),
+  close: (socket: Socket<Connection>) => socket.data.closed(),
+};
+
+/**
+ * One subscriber on a raw socket. When it is cut it comes back with its cursor, after a pause with
+ * full jitter whose bound doubles. What it says and how it reads is its technique's.
+ */
+export abstract class Connection {
+  protected readonly crowd: Connections;
+  protected readonly index: number;
+  /** Resolves when it is subscribed. */
+  readonly live: Promise<void>;
+  protected readonly becomeLive: () => void;
+  #socket: Socket<Connection> | undefined;
+  #failures = 0;
+
+  constructor(crowd: Connections, index: number) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.crowd = crowd;
+    this.index = index;
+    this.live = promise;
+    this.becomeLive = resolve;
+  }
+
+  /** What it says as soon as it is connected. */
+  protected abstract greet(): void;
+
+  protected abstract receive(chunk: Buffer): void;
+
+  /** Upper bound of the first pause after a cut, in milliseconds. */
+  protected backOffMs(): number {
+    return this.crowd.site.backOffMs;
+  }
+
+  /** A number that was found in what was delivered. */
+  protected readonly hit = (number: number): void => {
+    this.#failures = 0;
+    this.crowd.tally?.hit(this.index, number);
+  };
+
+  connect(): void {
+    const { hostname, port } = this.crowd.address;
+    const socket = { hostname, port: Number(port), data: this, socket: handlers };
+    Bun.connect<Connection>(socket).catch(() => this.closed());
+  }
+
+  opened(socket: Socket<Connection>): void {
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    this.greet();
+  }
+
+  received(chunk: Buffer): void {
+    this.crowd.traffic.bytesOut += chunk.length;
+    try {
+      this.receive(chunk);
+    } catch (error) {
+      this.crowd.fail(error);
+    }
+  }
+
+  closed(): void {
+    this.#socket = undefined;
+    if (this.crowd.closing) return;
+    const bound = Math.min(MAX_PAUSE_MS, this.backOffMs() * 2 ** this.#failures++);
+    setTimeout(() => this.crowd.closing || this.connect(), Math.random() * bound);
+  }
+
+  protected ask(request: string): void {
+    this.crowd.traffic.requests++;
+    this.say(request);
+  }
+
+  protected say(bytes: string | Uint8Array): void {
+    this.crowd.traffic.bytesIn += this.#socket?.write(bytes) ?? 0;
+  }
+
+  cut(): void {
+    this.#socket?.terminate();
+  }
+}
+
+/** Subscribers that each have a connection of their own. */
+export class Connections extends Crowd {
+  readonly address: URL;
+  readonly #all: readonly Connection[];
+
+  constructor(site: Site, create: (crowd: Connections, index: number) => Connection) {
+    super(site);
+    this.address = new URL(site.url);
+    this.#all = Array.from({ length: site.subscribers }, (_, index) => create(this, index));
+  }
+
+  async open(): Promise<void> {
+    for (let from = 0; from < this.#all.length; from += AT_A_TIME) {
+      const some = this.#all.slice(from, from + AT_A_TIME);
+      for (const connection of some) connection.connect();
+      await Promise.all(some.map(({ live }) => live));
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closing = true;
+    for (const connection of this.#all) connection.cut();
+  }
+}
+
+/** The head of a GET. */
+export const get = (address: URL, path: string, ...headers: readonly string[]): string =>
+  [`GET ${path} HTTP/1.1`, `Host: ${address.host}`, ...headers, "", ""].join("\r\n");
+
+/** Throws unless the head has this status. */
+export const expectStatus = (head: string, status: number): void => {
+  if (!head.startsWith(`HTTP/1.1 ${status}`))
+    throw new Error(`The server answered "${head.split("\r\n", 1)[0]}", not ${status}.`);
+};

@@ -1,0 +1,28 @@
+import type { Tally } from "./tally.ts";
+import type { Site, Traffic } from "./wire.ts";
+
+/** All subscribers of one worker, whatever their technique. */
+export abstract class Crowd {
+  readonly site: Site;
+  readonly traffic: Traffic = { bytesOut: 0, bytesIn: 0, requests: 0 };
+  /** Where deliveries are counted; none between two stretches. */
+  tally: Tally | undefined;
+  closing = false;
+  /** Rejects when a subscriber finds what it cannot go on with. */
+  readonly failed: Promise<never>;
+  readonly fail: (error: unknown) => void;
+
+  constructor(site: Site) {
+    const { promise, reject } = Promise.withResolvers<never>();
+    promise.catch(() => {});
+    this.failed = promise;
+    this.fail = reject;
+    this.site = site;
+  }
+
+  /** Resolves when all of them are subscribed: what is published from then on reaches them. */
+  abstract open(): Promise<void>;
+
+  /** Ends them all, and their server with them. */
+  abstract close(): Promise<void>;
+}

@@ -1,0 +1,139 @@
+// The load generator as a whole: processes that hold the subscribers, one that publishes, and the
+// account of what came of it.
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import { pinTo, type Places } from "../machine.ts";
+import type { Histogram } from "../result.ts";
+import { encode, merge, quantile } from "../stats/histogram.ts";
+import { command, type Obedient } from "./orders.ts";
+import type { orders as PublisherOrders, Published, Target } from "./publisher.ts";
+import type { Site, Traffic } from "./wire.ts";
+import type { orders as WorkerOrders, Received, Stretch } from "./worker.ts";
+
+/** What came of one stretch. */
+export interface Account {
+  /** What passed while it was measured, and how long that was. */
+  readonly share: Traffic & { readonly ms: number; readonly delivered: number };
+  readonly lost: number;
+  readonly doubled: number;
+  /** Came after an event that was published after it had been answered. */
+  readonly reordered: number;
+  /** Publications that the server did not take. */
+  readonly refused: number;
+  readonly reason: string | undefined;
+  readonly staleness: Histogram;
+  readonly publish: Histogram;
+  /** When the last subscriber got its first event, if all got one. */
+  readonly firstForAllAt: number | undefined;
+  /** What the generator used, in microseconds of any core. */
+  readonly generatorCpuUs: number;
+  /** Why the generator, and not the server, was the bottleneck; undefined when it was not. */
+  readonly bottleneck: string | undefined;
+}
+
+// A core with more to do than this has no time to notice what happens when it happens.
+const FULL_PERCENT = 90;
+// One publication in ten may leave so much later than it is meant to, in microseconds.
+const MAX_LATENESS_US = 10_000;
+// More processes than this do not make a faster generator.
+const MAX_WORKERS = 4;
+
+const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
+
+export class Fleet implements AsyncDisposable {
+  /** How many cores the generator has. */
+  readonly cores: number;
+  readonly #workers: readonly Obedient<typeof WorkerOrders>[];
+  readonly #publisher: Obedient<typeof PublisherOrders>;
+
+  constructor({ load }: Pick<Places, "load">) {
+    this.cores = load.length || availableParallelism();
+    const script = (file: string) => resolve(import.meta.dir, file);
+    const workers = Math.min(MAX_WORKERS, Math.max(1, load.length));
+    this.#workers = Array.from({ length: workers }, (_, place) =>
+      command(script("worker.ts"), pinTo(...load.slice(place, place + 1))),
+    );
+    this.#publisher = command(script("publisher.ts"), pinTo(...load));
+  }
+
+  /** Opens the subscribers, parted among the workers. Resolves when all of them are subscribed. */
+  async open(site: Site, target: Omit<Target, "url">): Promise<void> {
+    await this.#publisher.tell("open", { ...target, url: site.url });
+    await Promise.all(
+      this.#workers.map((worker, place) => {
+        const { length } = this.#workers;
+        const subscribers = Math.floor((site.subscribers + length - 1 - place) / length);
+        return worker.tell("open", { ...site, subscribers });
+      }),
+    );
+  }
+
+  /** Publishes one stretch, and waits until everybody has everything, or for its deadline. */
+  async play(stretch: Stretch): Promise<Account> {
+    const [published, ...received] = await Promise.all([
+      this.#publisher.tell("play", stretch),
+      ...this.#workers.map((worker) => worker.tell("play", stretch)),
+    ]);
+    const shares = received.map(({ share }) => share);
+    const arrivals = received.map(({ firstForAllAt }) => firstForAllAt);
+    const total = (key: keyof Traffic | "delivered") => sum(shares.map((share) => share[key]));
+    return {
+      share: {
+        ms: sum(shares.map(({ ms }) => ms)) / shares.length,
+        delivered: total("delivered"),
+        bytesOut: total("bytesOut"),
+        bytesIn: total("bytesIn"),
+        requests: total("requests"),
+      },
+      lost: sum(received.map(({ lost }) => lost)),
+      doubled: sum(received.map(({ doubled }) => doubled)),
+      reordered: reordered(stretch, published, received),
+      refused: published.refused,
+      reason: published.reason,
+      staleness: merge(received.map(({ staleness }) => encode(staleness))),
+      publish: encode(published.latency),
+      firstForAllAt: arrivals.includes(undefined)
+        ? undefined
+        : Math.max(...arrivals.map((at) => at ?? 0)),
+      generatorCpuUs: published.cpuUs + sum(shares.map(({ cpuUs }) => cpuUs)),
+      bottleneck: this.#bottleneck(published, received),
+    };
+  }
+
+  #bottleneck(published: Published, received: readonly Received[]): string | undefined {
+    const loads = [published, ...received.map(({ share }) => share)].map(
+      ({ cpuUs, ms }) => cpuUs / ms / 10,
+    );
+    const all = sum(loads) / this.cores;
+    const busiest = Math.max(all, ...loads);
+    if (busiest > FULL_PERCENT)
+      return `the load generator used ${Math.round(busiest)} % of its core`;
+    const late = quantile(encode(published.lateness), 0.9) ?? 0;
+    if (late > MAX_LATENESS_US)
+      return `the load generator fell ${Math.round(late / 1000)} ms behind its own schedule`;
+    return undefined;
+  }
+
+  /** Ends all subscribers. */
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.tell("close")));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const all = [this.#publisher, ...this.#workers];
+    await Promise.all(all.map((process) => process[Symbol.asyncDispose]()));
+  }
+}
+
+// Two publications whose requests overlapped have no order that could be kept.
+const reordered = (
+  { schedule }: Stretch,
+  { sentAt, answeredAt }: Published,
+  received: readonly Received[],
+): number =>
+  received
+    .flatMap(({ inversions }) => inversions)
+    .filter(([event, cameAfter]) => {
+      const answered = answeredAt[event - schedule.first] ?? NaN;
+      return answered <= (sentAt[cameAfter - schedule.first] ?? NaN);
+    }).length;

@@ -1,0 +1,81 @@
+import type { Socket, TCPSocketListener } from "bun";
+import { Crowd } from "../crowd.ts";
+import { scanText } from "../stamp.ts";
+import type { Site } from "../wire.ts";
+
+const AT_A_TIME = 32;
+const RECEIPT = "HTTP/1.1 204 No Content\r\n\r\n";
+const LENGTH = /\r\ncontent-length: *(\d+)/i;
+
+/** A connection of the provider's: it carries deliveries for any of the endpoints. */
+interface Caller {
+  rest: string;
+}
+
+/** Subscribers that are called: one receiver, with a path for each of them. It gives receipts. */
+export class Endpoints extends Crowd {
+  readonly #path: string;
+  #listener: TCPSocketListener<Caller> | undefined;
+
+  /** `path`: where an endpoint is registered. */
+  constructor(site: Site, path: string) {
+    super(site);
+    this.#path = path;
+  }
+
+  async open(): Promise<void> {
+    const listener = Bun.listen<Caller>({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: {
+        open: (socket) => {
+          socket.data = { rest: "" };
+          socket.setNoDelay(true);
+        },
+        data: (socket, chunk) => this.#receive(socket, chunk),
+      },
+    });
+    this.#listener = listener;
+    const { subscribers } = this.site;
+    for (let from = 0; from < subscribers; from += AT_A_TIME) {
+      const length = Math.min(AT_A_TIME, subscribers - from);
+      await Promise.all(
+        Array.from({ length }, (_, i) => this.#register(`${listener.port}/${from + i}`)),
+      );
+    }
+  }
+
+  async #register(place: string): Promise<void> {
+    const response = await fetch(`${this.site.url}${this.#path}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ url: `http://127.0.0.1:${place}`, ordered: true }),
+    });
+    if (!response.ok)
+      throw new Error(`An endpoint was refused with ${response.status}: ${await response.text()}`);
+    await response.arrayBuffer();
+  }
+
+  #receive(socket: Socket<Caller>, chunk: Buffer): void {
+    this.traffic.bytesOut += chunk.length;
+    let text = socket.data.rest + chunk.toString("latin1");
+    for (;;) {
+      const head = text.indexOf("\r\n\r\n");
+      const length = Number(LENGTH.exec(text.slice(0, head + 2))?.[1]);
+      const end = head + 4 + length;
+      if (head < 0 || text.length < end) break;
+      // `POST /<subscriber> HTTP/1.1`
+      const subscriber = Number(text.slice("POST /".length, text.indexOf(" ", 6)));
+      scanText(text.slice(head + 4, end), (number) => this.tally?.hit(subscriber, number));
+      this.traffic.requests++;
+      this.traffic.bytesIn += socket.write(RECEIPT);
+      text = text.slice(end);
+    }
+    socket.data.rest = text;
+  }
+
+  async close(): Promise<void> {
+    this.closing = true;
+    this.#listener?.stop(true);
+  }
+}

@@ -1,0 +1,44 @@
+// Each event carries its publication's number in its data, where a receiver finds it in the raw
+// bytes of any protocol that sends text as it is: `~n` and eight digits.
+
+const TILDE = 0x7e;
+const N = 0x6e;
+const DIGITS = 8;
+const LENGTH = 2 + DIGITS;
+
+/** The least that an event's data takes, in bytes. */
+export const MIN_PAYLOAD_BYTES = LENGTH;
+
+/** An event's data: the stamp, filled up to so many bytes. */
+export const stamped = (number: number, payloadBytes: number): string =>
+  `~n${`${number}`.padStart(DIGITS, "0")}`.padEnd(payloadBytes, ".");
+
+/** The number of a stamped event's data; `undefined` when it has none. */
+export const stampOf = (data: unknown): number | undefined => {
+  const [, digits] = /^~n(\d{8})/.exec(typeof data === "string" ? data : "") ?? [];
+  return digits === undefined ? undefined : Number(digits);
+};
+
+/**
+ * Tells of each stamp in these bytes. Returns where one begins that the next bytes complete, or
+ * else the length: what lies before it is done with.
+ */
+export const scan = (bytes: Uint8Array, found: (number: number) => void): number => {
+  const { length } = bytes;
+  for (let at = bytes.indexOf(TILDE); at >= 0; at = bytes.indexOf(TILDE, at)) {
+    if (at + LENGTH > length) return at;
+    const isStamp = bytes[at + 1] === N;
+    let number = 0;
+    for (let digit = at + 2; isStamp && digit < at + LENGTH; digit++)
+      number = number * 10 + (bytes[digit] ?? 0) - 48;
+    if (isStamp) found(number);
+    at += isStamp ? LENGTH : 1;
+  }
+  return length;
+};
+
+/** The same for a text that is whole. */
+export const scanText = (text: string, found: (number: number) => void): void => {
+  for (let at = text.indexOf("~n"); at >= 0; at = text.indexOf("~n", at + LENGTH))
+    found(Number(text.slice(at + 2, at + LENGTH)));
+};

@@ -1,0 +1,97 @@
+// A worker process of the load generator: some of the subscribers, and the account of what they
+// were given. It does what the fleet tells it, one thing at a time.
+import { now, until } from "./clock.ts";
+import type { Crowd } from "./crowd.ts";
+import { crowdOf } from "./crowd-of.ts";
+import { obey } from "./orders.ts";
+import type { Schedule } from "./schedule.ts";
+import { Tally, type Inversion } from "./tally.ts";
+import type { Site, Traffic } from "./wire.ts";
+
+/** One stretch of a run: what is published in it, and in which part of it one measures. */
+export interface Stretch {
+  readonly schedule: Schedule;
+  readonly measureFrom: number;
+  readonly measureTo: number;
+  /** When what has not arrived counts as lost. */
+  readonly deadline: number;
+}
+
+/** What passed in the part that is measured, and what it took the process. */
+export interface Share extends Traffic {
+  readonly ms: number;
+  readonly cpuUs: number;
+  readonly delivered: number;
+}
+
+export interface Received {
+  readonly share: Share;
+  readonly lost: number;
+  readonly doubled: number;
+  readonly inversions: readonly Inversion[];
+  /** A histogram's counts. */
+  readonly staleness: Uint32Array;
+  readonly firstForAllAt: number | undefined;
+}
+
+let crowd: Crowd | undefined;
+
+const opened = (): Crowd => {
+  if (!crowd) throw new Error("The worker has no subscribers.");
+  return crowd;
+};
+
+export const orders = {
+  async open(site: Site): Promise<void> {
+    crowd = crowdOf(site);
+    await Promise.race([crowd.open(), crowd.failed]);
+  },
+
+  async play(stretch: Stretch): Promise<Received> {
+    const { schedule, measureFrom, measureTo, deadline } = stretch;
+    const crowd = opened();
+    const { subscribers, wasteUs = 0 } = crowd.site;
+    const tally = new Tally(subscribers, schedule, measureFrom);
+    crowd.tally = wasteUs > 0 ? wasting(tally, wasteUs) : tally;
+    const look = () => {
+      const { user, system } = process.cpuUsage();
+      return { at: now(), cpuUs: user + system, delivered: tally.delivered, ...crowd.traffic };
+    };
+    const measured = async () => {
+      await until(measureFrom);
+      const before = look();
+      await until(measureTo);
+      const after = look();
+      return {
+        ms: after.at - before.at,
+        cpuUs: after.cpuUs - before.cpuUs,
+        delivered: after.delivered - before.delivered,
+        bytesOut: after.bytesOut - before.bytesOut,
+        bytesIn: after.bytesIn - before.bytesIn,
+        requests: after.requests - before.requests,
+      };
+    };
+    const whole = Promise.race([tally.whole, until(deadline), crowd.failed]);
+    const [share] = await Promise.all([measured(), whole]);
+    const { lost, doubled, inversions, staleness, firstForAllAt } = tally;
+    return { share, lost, doubled, inversions, staleness, firstForAllAt };
+  },
+
+  async close(): Promise<void> {
+    await crowd?.close();
+    crowd = undefined;
+    Bun.gc(true);
+  },
+};
+
+// A generator that is too slow, for the test that it is found out.
+const wasting = (tally: Tally, us: number): Tally => {
+  const hit = tally.hit.bind(tally);
+  tally.hit = (subscriber, number) => {
+    for (const end = now() + us / 1000; now() < end;);
+    hit(subscriber, number);
+  };
+  return tally;
+};
+
+obey(orders);

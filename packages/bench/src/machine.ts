@@ -1,0 +1,81 @@
+// What the operating system says of its cores and of a server's processes. Without Linux's /proc
+// there are no such figures, and the results say so.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+
+/** Why a server's CPU and memory cannot be read here; undefined where they can. */
+export const whyBlind = (): string | undefined =>
+  existsSync("/proc/self/schedstat")
+    ? undefined
+    : "CPU and memory of a process are read from Linux's /proc, and there is none here";
+
+const read = (path: string): string => {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    // A thread, or a process, that has ended meanwhile.
+    return "";
+  }
+};
+
+const list = (path: string): readonly string[] => {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+};
+
+/** A process and all that it has started. */
+export const family = (pid: number): readonly number[] => {
+  const children = list(`/proc/${pid}/task`)
+    .flatMap((thread) => read(`/proc/${pid}/task/${thread}/children`).split(" "))
+    .filter(Boolean);
+  return [pid, ...children.flatMap((child) => family(Number(child)))];
+};
+
+/** What a process and its children have used of any core, in microseconds. */
+export const cpuUs = (pid: number): number => {
+  const threads = family(pid).flatMap((member) =>
+    list(`/proc/${member}/task`).map((thread) => `/proc/${member}/task/${thread}/schedstat`),
+  );
+  // Time on a core, in nanoseconds: finer than the clock ticks of /proc/<pid>/stat.
+  return threads.reduce((sum, path) => sum + Number(read(path).split(" ", 1)[0]) / 1000, 0);
+};
+
+/** The memory that a process and its children have in RAM, in bytes. */
+export const rssBytes = (pid: number): number =>
+  family(pid).reduce((sum, member) => {
+    const [, kb = 0] = /^VmRSS:\s+(\d+)/m.exec(read(`/proc/${member}/status`)) ?? [];
+    return sum + Number(kb) * 1024;
+  }, 0);
+
+/** The cores that this process may use: `0-3,6`. */
+const allowedCores = (): readonly number[] => {
+  const [, ranges = ""] = /^Cpus_allowed_list:\s+(\S+)/m.exec(read("/proc/self/status")) ?? [];
+  return ranges.split(",").flatMap((range) => {
+    const [from, to = from] = range.split("-").map(Number);
+    return from === undefined || to === undefined
+      ? []
+      : Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  });
+};
+
+/** Who runs where: the server has a core of its own, and the load has the others. */
+export interface Places {
+  readonly server: number | undefined;
+  readonly load: readonly number[];
+  /** Why nothing is pinned; undefined when it is. */
+  readonly whyFree: string | undefined;
+}
+
+export const places = (): Places => {
+  const [server, ...load] = allowedCores();
+  const free = (whyFree: string): Places => ({ server: undefined, load: [], whyFree });
+  if (!Bun.which("taskset")) return free("there is no taskset here");
+  if (server === undefined || load.length === 0) return free("there is only one core");
+  return { server, load, whyFree: undefined };
+};
+
+/** The beginning of a command line that stays on these cores. */
+export const pinTo = (...cores: readonly number[]): readonly string[] =>
+  cores.length > 0 ? ["taskset", "-c", cores.join()] : [];

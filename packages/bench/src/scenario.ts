@@ -1,0 +1,23 @@
+import type { Contender } from "./contender.ts";
+import type { Outcome, Params, Scenario as Named } from "./result.ts";
+import type { Settings } from "./settings.ts";
+import type { Ground } from "./trial.ts";
+
+/** One figure, or the reason why there is none, for these parameters. */
+export interface Cell {
+  /** What differs from the scenario's. */
+  readonly params: Params;
+  readonly outcome: Outcome;
+}
+
+/** One kind of work, the same for every contender. */
+export interface Scenario extends Omit<Named, "params"> {
+  /** Whether it takes several rounds even when time is short. */
+  readonly inRounds: boolean;
+  /** Whether baselines and peers take part; else only the techniques do. */
+  readonly forAll: boolean;
+  params(settings: Settings): Params;
+  /** How long one contender takes, about, in milliseconds. */
+  estimateMs(contender: Contender, settings: Settings): number;
+  run(ground: Ground, contender: Contender, settings: Settings): Promise<readonly Cell[]>;
+}

@@ -1,0 +1,107 @@
+import type { Failed, Invalid, Outcome } from "../result.ts";
+import type { Scenario } from "../scenario.ts";
+import type { Settings } from "../settings.ts";
+import { quantile } from "../stats/histogram.ts";
+import { judge, longestPauseMs, Trial } from "../trial.ts";
+import { BACK_OFF_MS, OPEN_MS } from "./common.ts";
+
+const work = ({ subscribers, payloadBytes }: Settings) => ({
+  subscribers: subscribers ?? 100,
+  payloadBytes,
+  pollMs: 500,
+  /** What the p99 of the staleness must stay under, beside what a poll waits by design. */
+  boundMs: 250,
+});
+
+// Long steps until one fails; then the gap is halved, in the logarithm, so many times.
+const LADDER = [4, 16, 64, 256, 1_024, 4_096, 16_384];
+const HALVINGS = 2;
+const STEPS = 7;
+
+const warmUpMs = 100;
+const measureMs = ({ mode }: Settings) => (mode === "full" ? 3_000 : 400);
+
+/** Events come faster and faster. */
+export const burst: Scenario = {
+  name: "burst",
+  title: "Burst",
+  question: "How many events in a second can be delivered, in time and without loss?",
+  inRounds: false,
+  forAll: false,
+  params: work,
+  estimateMs: (contender, settings) =>
+    (1 + HALVINGS) * OPEN_MS +
+    STEPS * (warmUpMs + measureMs(settings) + longestPauseMs(contender, work(settings))),
+
+  async run(ground, contender, settings) {
+    const { subscribers, ...site } = work(settings);
+    const options = { ...site, backOffMs: BACK_OFF_MS };
+    const steps: Step[] = [];
+    // Who has failed has a backlog, so the next steps are another server's.
+    const climb = async (rates: readonly number[]) => {
+      await using trial = await Trial.start(ground, contender, options);
+      await trial.open(subscribers);
+      for (const rate of rates) {
+        let step = await play(trial, settings, rate);
+        // A moment in which the machine had something else to do is given a second chance.
+        if (step.problem?.kind === "invalid") step = await play(trial, settings, rate);
+        steps.push(step);
+        if (step.problem) return;
+      }
+    };
+    await climb(LADDER);
+    for (let halving = 0; halving < HALVINGS; halving++) {
+      const { good, bad } = edge(steps);
+      if (!good || !bad) break;
+      await climb([Math.round(Math.sqrt(good.rate * bad.rate))]);
+    }
+    return [{ params: {}, outcome: outcomeOf(steps, subscribers) }];
+  },
+};
+
+interface Step {
+  readonly rate: number;
+  readonly p99Us: number;
+  /** Why it failed; undefined when it did not. */
+  readonly problem: Failed | Invalid | undefined;
+}
+
+const play = async (trial: Trial, settings: Settings, rate: number): Promise<Step> => {
+  const { boundMs } = work(settings);
+  const { seed } = settings;
+  const stretch = { rate, warmUpMs, measureMs: measureMs(settings), seed, patienceMs: 4 * boundMs };
+  const seen = await trial.play(stretch);
+  const p99Us = quantile(seen.staleness, 0.99) ?? 0;
+  const allowedMs = boundMs + longestPauseMs(trial.contender, trial.options);
+  const late: Failed | undefined =
+    p99Us > allowedMs * 1000
+      ? { ...none, reason: `at ${rate}/s the p99 is ${Math.round(p99Us / 1000)} ms` }
+      : undefined;
+  return { rate, p99Us, problem: judge(seen) ?? late };
+};
+
+const none = { kind: "failed", lost: 0, doubled: 0, reordered: 0 } as const;
+
+const edge = (steps: readonly Step[]) => {
+  const sorted = steps.toSorted((a, b) => a.rate - b.rate);
+  return {
+    good: sorted.findLast(({ problem }) => !problem),
+    bad: sorted.find(({ problem }) => problem),
+  };
+};
+
+const outcomeOf = (steps: readonly Step[], subscribers: number): Outcome => {
+  const { good, bad } = edge(steps);
+  // A server that was never the bottleneck has no highest rate that we could know.
+  if (bad?.problem?.kind === "invalid")
+    return {
+      kind: "invalid",
+      reason: `at ${bad.rate}/s ${bad.problem.reason}; the server held ${good?.rate ?? 0}/s`,
+    };
+  if (!good) return bad?.problem ?? { ...none, reason: "no rate could be tried" };
+  return {
+    kind: "measured",
+    metrics: { highestRate: good.rate, deliveredPerSecond: good.rate * subscribers },
+    samples: { rate: steps.map(({ rate }) => rate), p99Us: steps.map(({ p99Us }) => p99Us) },
+  };
+};

@@ -1,0 +1,58 @@
+import type { Contender } from "../contender.ts";
+import type { Scenario } from "../scenario.ts";
+import type { Settings } from "../settings.ts";
+import { judge, longestPauseMs, perDelivery, Trial } from "../trial.ts";
+import { BACK_OFF_MS, OPEN_MS, payloadBytesOf } from "./common.ts";
+
+const work = ({ mode, subscribers, rate, payloadBytes }: Settings) => ({
+  subscribers: subscribers ?? 100,
+  rate: rate ?? 20,
+  payloadBytes,
+  pollMs: mode === "full" ? 1_000 : 300,
+});
+
+// Who cannot keep up delivers late, and that is its figure. After so long it is a loss.
+const patienceMs = ({ mode }: Settings) => (mode === "full" ? 30_000 : 5_000);
+
+/** Many subscribers, a steady stream of events. */
+export const fanOut: Scenario = {
+  name: "fan-out",
+  title: "Fan-out",
+  question: "What does it cost to give each of many subscribers every event, and how old is it?",
+  inRounds: true,
+  forAll: true,
+  params: work,
+  estimateMs: (contender, settings) =>
+    OPEN_MS +
+    warmUpMs(contender, settings) +
+    settings.measureMs +
+    longestPauseMs(contender, work(settings)),
+
+  async run(ground, contender, settings) {
+    const { subscribers, rate, ...site } = work(settings);
+    const { measureMs, seed } = settings;
+    await using trial = await Trial.start(ground, contender, { ...site, backOffMs: BACK_OFF_MS });
+    await trial.open(subscribers);
+    const rssBytesPerSubscriber = trial.rssPerSubscriber();
+    const seen = await trial.play({
+      rate,
+      warmUpMs: warmUpMs(contender, settings),
+      measureMs,
+      seed,
+      patienceMs: patienceMs(settings),
+    });
+    const { staleness, publish, serverCpuPercent } = seen;
+    const metrics = {
+      ...perDelivery(contender, seen),
+      payloadBytesPerDelivery: payloadBytesOf(site.payloadBytes),
+      rssBytesPerSubscriber,
+    };
+    const samples = { serverCpuPercent };
+    const outcome = judge(seen) ?? { kind: "measured", metrics, staleness, publish, samples };
+    return [{ params: {}, outcome }];
+  },
+};
+
+// Polls that rest in between are in their stride only when all of them have asked once.
+const warmUpMs = (contender: Contender, settings: Settings) =>
+  Math.max(settings.warmUpMs, longestPauseMs(contender, work(settings)));

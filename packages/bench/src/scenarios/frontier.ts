@@ -1,0 +1,70 @@
+import type { Contender } from "../contender.ts";
+import type { Cell, Scenario } from "../scenario.ts";
+import type { Settings } from "../settings.ts";
+import { judge, longestPauseMs, perDelivery, perSubscriberSecond, Trial } from "../trial.ts";
+import { BACK_OFF_MS, OPEN_MS } from "./common.ts";
+
+const work = ({ subscribers, payloadBytes }: Settings) => ({
+  subscribers: subscribers ?? 20,
+  payloadBytes,
+});
+
+const ratesOf = ({ mode, rate }: Settings): readonly number[] =>
+  rate !== undefined ? [rate] : mode === "full" ? [0.5, 2, 5, 10, 25, 50, 100] : [2, 10, 40];
+
+const pausesOf = ({ mode }: Settings): readonly number[] =>
+  mode === "full" ? [100, 250, 500, 1_000, 2_500, 5_000] : [100, 300, 1_000];
+
+// Only who rests between two polls has an interval to choose.
+const rests = ({ wire }: Contender) => wire.kind === "poll" && !wire.held;
+const pausesFor = (contender: Contender, settings: Settings) =>
+  rests(contender) ? pausesOf(settings) : [0];
+
+const warmUpMs = 150;
+const measureMs = ({ mode }: Settings, pauseMs: number) =>
+  Math.max(mode === "full" ? 4_000 : 600, pauseMs);
+
+/** Staleness against cost, over poll intervals and event rates. */
+export const frontier: Scenario = {
+  name: "frontier",
+  title: "Frontier",
+  question: "Which one should I use? How old may an event be, and what does it cost to have it?",
+  inRounds: false,
+  forAll: false,
+  params: work,
+  estimateMs: (contender, settings) =>
+    pausesFor(contender, settings)
+      .map((pollMs) => {
+        const pauseMs = longestPauseMs(contender, { pollMs });
+        const stretchMs = warmUpMs + measureMs(settings, pauseMs) + pauseMs;
+        return OPEN_MS + ratesOf(settings).length * stretchMs;
+      })
+      .reduce((a, b) => a + b, 0),
+
+  async run(ground, contender, settings) {
+    const { subscribers, payloadBytes } = work(settings);
+    const cells: Cell[] = [];
+    for (const pollMs of pausesFor(contender, settings)) {
+      const options = { payloadBytes, pollMs, backOffMs: BACK_OFF_MS };
+      const interval: Record<string, number> = pollMs > 0 ? { pollMs } : {};
+      await using trial = await Trial.start(ground, contender, options);
+      await trial.open(subscribers);
+      for (const rate of ratesOf(settings)) {
+        const params = { ...interval, rate };
+        const pauseMs = longestPauseMs(contender, options);
+        const measured = { warmUpMs, measureMs: measureMs(settings, pauseMs) };
+        const seen = await trial.play({ rate, seed: settings.seed, ...measured });
+        const problem = judge(seen);
+        const { staleness, publish } = seen;
+        const metrics = { ...perDelivery(contender, seen), ...perSubscriberSecond(trial, seen) };
+        cells.push({
+          params,
+          outcome: problem ?? { kind: "measured", metrics, staleness, publish },
+        });
+        // What could not keep up has a backlog, and higher rates are no easier.
+        if (problem?.kind === "failed") break;
+      }
+    }
+    return cells;
+  },
+};

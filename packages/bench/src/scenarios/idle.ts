@@ -1,0 +1,38 @@
+import type { Scenario } from "../scenario.ts";
+import type { Settings } from "../settings.ts";
+import { judge, perSubscriberSecond, Trial } from "../trial.ts";
+import { BACK_OFF_MS, OPEN_MS } from "./common.ts";
+
+const work = ({ subscribers, payloadBytes }: Settings) => ({
+  subscribers: subscribers ?? 300,
+  payloadBytes,
+  pollMs: 1_000,
+});
+
+const warmUpMs = 200;
+const measureMs = ({ mode }: Settings) => (mode === "full" ? 30_000 : 1_300);
+
+/** Subscribers, and no events. */
+export const idle: Scenario = {
+  name: "idle",
+  title: "Idle",
+  question: "What does a subscriber cost while nothing happens?",
+  inRounds: false,
+  forAll: false,
+  params: work,
+  estimateMs: (_, settings) => OPEN_MS + warmUpMs + measureMs(settings),
+
+  async run(ground, contender, settings) {
+    const { subscribers, ...site } = work(settings);
+    await using trial = await Trial.start(ground, contender, { ...site, backOffMs: BACK_OFF_MS });
+    await trial.open(subscribers);
+    const { seed } = settings;
+    const seen = await trial.play({ rate: 0, warmUpMs, measureMs: measureMs(settings), seed });
+    const metrics = {
+      ...perSubscriberSecond(trial, seen),
+      rssBytesPerSubscriber: trial.rssPerSubscriber(),
+    };
+    const samples = { serverCpuPercent: seen.serverCpuPercent };
+    return [{ params: {}, outcome: judge(seen) ?? { kind: "measured", metrics, samples } }];
+  },
+};

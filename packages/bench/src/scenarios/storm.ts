@@ -1,0 +1,74 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Cell, Scenario } from "../scenario.ts";
+import type { Settings } from "../settings.ts";
+import { judge, Trial } from "../trial.ts";
+import { BACK_OFF_MS, OPEN_MS } from "./common.ts";
+
+const work = ({ subscribers, rate, payloadBytes }: Settings) => ({
+  subscribers: subscribers ?? 100,
+  rate: rate ?? 10,
+  payloadBytes,
+  pollMs: 500,
+  backOffMs: BACK_OFF_MS,
+});
+
+const BEFORE_MS = 300;
+const AFTER_MS = 500;
+const PATIENCE_MS = 10_000;
+
+/** The server dies, and comes back on the same port. */
+export const storm: Scenario = {
+  name: "storm",
+  title: "Storm",
+  question: "The server is killed and started again: when does every subscriber have everything?",
+  inRounds: false,
+  forAll: false,
+  params: work,
+  estimateMs: () => 2 * OPEN_MS + BEFORE_MS + AFTER_MS + 800,
+
+  async run(ground, contender, settings): Promise<readonly Cell[]> {
+    if (!contender.resumes) {
+      const reason = "It keeps nothing for subscribers that come back.";
+      return [{ params: {}, outcome: { kind: "not applicable", reason } }];
+    }
+    const { subscribers, rate, ...site } = work(settings);
+    const { seed } = settings;
+    const folder = await mkdtemp(join(tmpdir(), "tidings-bench-"));
+    try {
+      // What outlives a server lies in a file; and whoever says how long to wait says the same.
+      const options = { database: join(folder, "outbox.db"), retryMs: site.backOffMs };
+      await using trial = await Trial.start(ground, contender, { ...site, options });
+      await trial.open(subscribers);
+      const calm = await trial.play({ rate, warmUpMs: 0, measureMs: BEFORE_MS, seed });
+      const problem = judge(calm);
+      if (problem) return [{ params: {}, outcome: problem }];
+      const killedAt = await trial.restart();
+      const stretch = { rate, warmUpMs: 0, measureMs: AFTER_MS, seed, patienceMs: PATIENCE_MS };
+      const seen = await trial.play(stretch);
+      const { firstForAllAt, doubled, serverCpuPercent, staleness, publish } = seen;
+      // What comes twice after a cut is counted, and is no violation.
+      const broken = judge({ ...seen, doubled: 0 });
+      if (broken || firstForAllAt === undefined) return [{ params: {}, outcome: broken ?? nobody }];
+      const metrics = {
+        wholeAfterMs: firstForAllAt - killedAt,
+        doubled,
+        peakCpuPercent: Math.max(...serverCpuPercent),
+      };
+      const samples = { serverCpuPercent };
+      const outcome = { kind: "measured", metrics, staleness, publish, samples } as const;
+      return [{ params: {}, outcome }];
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  },
+};
+
+const nobody = {
+  kind: "failed",
+  reason: "not every subscriber came back",
+  lost: 0,
+  doubled: 0,
+  reordered: 0,
+} as const;

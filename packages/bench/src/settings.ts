@@ -1,0 +1,31 @@
+/** How thorough a bench is. */
+export type Mode = "quick" | "default" | "full";
+
+/** What a bench is told. What is undefined is left to the scenario. */
+export interface Settings {
+  readonly mode: Mode;
+  /** How often each contender runs where rounds are taken. */
+  readonly rounds: number;
+  /** Of the order of the runs, and of the moments of publication. */
+  readonly seed: number;
+  readonly subscribers?: number | undefined;
+  /** Events per second. */
+  readonly rate?: number | undefined;
+  readonly payloadBytes: number;
+  readonly warmUpMs: number;
+  readonly measureMs: number;
+}
+
+const modes: Readonly<Record<Mode, Pick<Settings, "rounds" | "warmUpMs" | "measureMs">>> = {
+  quick: { rounds: 2, warmUpMs: 200, measureMs: 400 },
+  default: { rounds: 5, warmUpMs: 250, measureMs: 700 },
+  full: { rounds: 10, warmUpMs: 2_000, measureMs: 5_000 },
+};
+
+/** The settings of a mode. */
+export const settingsOf = (mode: Mode): Settings => ({
+  mode,
+  seed: 1,
+  payloadBytes: 128,
+  ...modes[mode],
+});

@@ -1,0 +1,210 @@
+// One server with its subscribers, measured stretch by stretch.
+import type { Contender, Server } from "./contender.ts";
+import { now, until } from "./load/clock.ts";
+import type { Account, Fleet } from "./load/fleet.ts";
+import type { Site } from "./load/wire.ts";
+import { cpuUs, pinTo, rssBytes, whyBlind, type Places } from "./machine.ts";
+import type { Failed, Invalid, Measured } from "./result.ts";
+
+/** What a trial runs on. */
+export interface Ground {
+  readonly fleet: Fleet;
+  readonly places: Places;
+}
+
+export interface TrialOptions extends Pick<Site, "pollMs" | "backOffMs"> {
+  readonly payloadBytes: number;
+  /** The technique's own options. */
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
+}
+
+export interface StretchOptions {
+  /** Events per second. */
+  readonly rate: number;
+  readonly warmUpMs: number;
+  readonly measureMs: number;
+  readonly seed: number;
+  /** How much later than a poll's pause a delivery may be before it counts as lost. Default 2,000. */
+  readonly patienceMs?: number | undefined;
+}
+
+/** What was seen of the server while a stretch was measured. */
+export interface Seen extends Account {
+  readonly serverCpuUs: number;
+  /** Of one core, every 100 ms. */
+  readonly serverCpuPercent: readonly number[];
+  /** How long the server was watched, in milliseconds. */
+  readonly serverMs: number;
+}
+
+// Time to tell all processes what comes.
+const LEAD_MS = 60;
+const SAMPLE_MS = 100;
+
+export class Trial implements AsyncDisposable {
+  readonly contender: Contender;
+  readonly options: TrialOptions;
+  readonly #ground: Ground;
+  #server: Server;
+  #subscribers = 0;
+  #rssBefore = 0;
+  #published = 0;
+
+  private constructor(ground: Ground, contender: Contender, options: TrialOptions, server: Server) {
+    this.#ground = ground;
+    this.contender = contender;
+    this.options = options;
+    this.#server = server;
+  }
+
+  /** Starts the server. */
+  static async start(ground: Ground, contender: Contender, options: TrialOptions): Promise<Trial> {
+    return new Trial(ground, contender, options, await start(ground, contender, options));
+  }
+
+  get subscribers(): number {
+    return this.#subscribers;
+  }
+
+  /** Opens so many subscribers. */
+  async open(subscribers: number): Promise<void> {
+    const { fleet } = this.#ground;
+    const { pollMs, backOffMs, payloadBytes } = this.options;
+    const { wire, publishPath: path } = this.contender;
+    const { url, pid } = this.#server;
+    this.#subscribers = subscribers;
+    this.#rssBefore = rssBytes(pid);
+    await fleet.open({ wire, url, subscribers, pollMs, backOffMs }, { path, payloadBytes });
+  }
+
+  /** What each subscriber has added to the server's memory so far, in bytes. */
+  rssPerSubscriber(): number {
+    // What the server has given back since it started is none of theirs.
+    const growth = Math.max(0, rssBytes(this.#server.pid) - this.#rssBefore);
+    return growth / this.#subscribers;
+  }
+
+  /** Publishes at a rate, and looks at what comes of it. */
+  async play(stretch: StretchOptions): Promise<Seen> {
+    const { rate, warmUpMs, measureMs, seed, patienceMs = 2_000 } = stretch;
+    const startAt = now() + LEAD_MS;
+    const count = Math.round((rate * (warmUpMs + measureMs)) / 1000);
+    const schedule = { first: this.#published, count, perSecond: rate, startAt, seed };
+    this.#published += count;
+    const measureFrom = startAt + warmUpMs;
+    const measureTo = measureFrom + measureMs;
+    const deadline = measureTo + longestPauseMs(this.contender, this.options) + patienceMs;
+    const [account, seen] = await Promise.all([
+      this.#ground.fleet.play({ schedule, measureFrom, measureTo, deadline }),
+      this.#watch(measureFrom, measureTo),
+    ]);
+    return { ...account, ...seen };
+  }
+
+  async #watch(from: number, to: number) {
+    const { pid } = this.#server;
+    await until(from);
+    const look = () => ({ at: now(), us: cpuUs(pid) });
+    const looks = [look()];
+    for (let at = from + SAMPLE_MS; at < to + SAMPLE_MS; at += SAMPLE_MS) {
+      await until(Math.min(at, to));
+      looks.push(look());
+    }
+    const [first = look(), last = first] = [looks[0], looks.at(-1)];
+    const steps = looks.slice(1).map((now, i) => ({ now, before: looks[i] ?? first }));
+    return {
+      serverCpuUs: last.us - first.us,
+      serverMs: last.at - first.at,
+      serverCpuPercent: steps.map(({ now, before }) =>
+        Math.max(0, (now.us - before.us) / (now.at - before.at) / 10),
+      ),
+    };
+  }
+
+  /** The server dies on the spot, and another one takes its place. Returns when it died. */
+  async restart(): Promise<number> {
+    const { port } = new URL(this.#server.url);
+    const killedAt = now();
+    this.#server.kill("SIGKILL");
+    await this.#server.exited;
+    this.#server = await start(this.#ground, this.contender, this.options, Number(port));
+    return killedAt;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#ground.fleet.close();
+    await this.#server[Symbol.asyncDispose]();
+  }
+}
+
+const start = (
+  { places }: Ground,
+  contender: Contender,
+  { options }: TrialOptions,
+  port?: number,
+): Promise<Server> => {
+  const prefix = places.server === undefined ? [] : pinTo(places.server);
+  return contender.start({ prefix, options, port });
+};
+
+/** How long a subscriber waits by design before it asks again, in milliseconds. */
+export const longestPauseMs = ({ wire }: Contender, { pollMs }: Pick<Site, "pollMs">): number =>
+  wire.kind === "poll" && !wire.held ? pollMs * 1.2 : 0;
+
+/** Why a stretch is no figure; undefined when it is one. */
+export const judge = (seen: Account): Failed | Invalid | undefined => {
+  const { lost, doubled, reordered, refused, reason, bottleneck } = seen;
+  if (bottleneck !== undefined) return { kind: "invalid", reason: bottleneck };
+  const refusal = refused > 0 && `${refused} publications were not taken: ${reason}`;
+  const broken =
+    (lost > 0 && `${lost} deliveries had not arrived in time`) ||
+    (doubled > 0 && `${doubled} deliveries came twice`) ||
+    (reordered > 0 && `${reordered} deliveries came after later ones`);
+  const why = refusal || broken;
+  return why ? { kind: "failed", reason: why, lost, doubled, reordered } : undefined;
+};
+
+type Metrics = Measured["metrics"];
+
+/** What a delivery costs: the server's CPU, bytes and requests. */
+export const perDelivery = (contender: Contender, seen: Seen): Metrics => {
+  const { share } = seen;
+  if (share.delivered === 0) return {};
+  const perMs = share.delivered / share.ms;
+  const each = (amount: number) => amount / share.delivered;
+  return {
+    deliveredPerSecond: perMs * 1000,
+    ...ofServer(seen, (cpuUsPerMs) => ({ serverCpuUsPerDelivery: cpuUsPerMs / perMs })),
+    ...ofWire(contender, {
+      bytesOutPerDelivery: each(share.bytesOut),
+      bytesInPerDelivery: each(share.bytesIn),
+    }),
+    requestsPerDelivery: each(share.requests),
+  };
+};
+
+/** What a subscriber costs in a second. */
+export const perSubscriberSecond = (trial: Trial, seen: Seen): Metrics => {
+  const { share } = seen;
+  const { subscribers } = trial;
+  const each = (amount: number) => (amount / share.ms / subscribers) * 1000;
+  return {
+    ...ofServer(seen, (cpuUsPerMs) => ({
+      serverCpuUsPerSubscriberSecond: (cpuUsPerMs / subscribers) * 1000,
+    })),
+    ...ofWire(trial.contender, {
+      bytesPerSubscriberSecond: each(share.bytesOut + share.bytesIn),
+    }),
+    requestsPerSubscriberSecond: each(share.requests),
+  };
+};
+
+// What cannot be known is left out, and never 0.
+const ofServer = ({ serverCpuUs, serverMs }: Seen, more: (cpuUsPerMs: number) => Metrics) => {
+  if (whyBlind() !== undefined) return {};
+  const cpuUsPerMs = serverCpuUs / serverMs;
+  return { ...more(cpuUsPerMs), serverCpuPercent: cpuUsPerMs / 10 };
+};
+
+const ofWire = ({ wire }: Contender, metrics: Metrics): Metrics =>
+  wire.kind === "client" ? {} : metrics;

@@ -1,0 +1,155 @@
+// `bun run bench`: all techniques on the same work. It takes no arguments, measures for less than
+// three minutes, and ends with a table, a report to look at, and the raw figures.
+import {
+  compare,
+  renderComparison,
+  renderMarkdown,
+  renderTable,
+  validateResult,
+  type Result,
+} from "@tidings/bench";
+import {
+  baselines,
+  bench,
+  estimateMs,
+  lanes,
+  scenarios,
+  settingsOf,
+  type Contender,
+  type Mode,
+} from "@tidings/bench/engine";
+import { MIN_PAYLOAD_BYTES } from "../packages/bench/src/load/stamp.ts";
+import { mkdir } from "node:fs/promises";
+import { join, relative, resolve } from "node:path";
+import { fail, numberOption, readArgs } from "./cli.ts";
+import { duration, showProgress } from "./progress.ts";
+
+const usage = `usage: bun run bench [options]              measures, in under three minutes
+       bun run bench list                   what is measured, and against whom
+       bun run bench compare A.json B.json  what is different, and what is noise
+       bun run bench report FILE.json       makes the report of a result again
+  --quick            fan-out only, in half a minute
+  --full             many rounds of everything, with long windows
+  --only a,b         only these lanes or contenders, such as sse,ws
+  --scenario NAME    ${scenarios.map(({ name }) => name).join(", ")}; default: all
+  --rounds N         rounds of what is measured in rounds, 1 to 100; default 5
+  --subscribers N    how many there are; default: the scenario's own number
+  --rate N           events in a second; default: the scenario's own rate
+  --payload N        bytes of data in each event; default 128
+  --json             prints the result as JSON instead of the table
+  --markdown         prints the table in Markdown
+  --out DIR          where report and JSON go; default .tidings/bench`;
+
+const { values, positionals } = readArgs(usage, {
+  quick: { type: "boolean", default: false },
+  full: { type: "boolean", default: false },
+  only: { type: "string" },
+  scenario: { type: "string" },
+  rounds: { type: "string" },
+  subscribers: { type: "string" },
+  rate: { type: "string" },
+  payload: { type: "string" },
+  json: { type: "boolean", default: false },
+  markdown: { type: "boolean", default: false },
+  out: { type: "string" },
+});
+
+const all: readonly Contender[] = [...lanes, ...baselines];
+const [order, ...files] = positionals;
+
+const load = async (path: string): Promise<Result> => {
+  try {
+    return validateResult(await Bun.file(path).json());
+  } catch (error) {
+    return fail(`${path}: ${error instanceof Error ? error.message : error}`);
+  }
+};
+
+const number = (name: "rounds" | "subscribers" | "rate" | "payload", min: number, max: number) => {
+  const text = values[name];
+  return text === undefined ? undefined : numberOption(`--${name}`, text, { min, max });
+};
+
+const chosenContenders = (): readonly Contender[] => {
+  const names = values.only?.split(",");
+  if (!names) return all;
+  const unknown = names.find((name) => !all.some((c) => c.lane === name || c.name === name));
+  if (unknown !== undefined)
+    fail(`--only: there is no ${unknown}; \`bun run bench list\` shows what there is`);
+  return all.filter(({ lane, name }) => names.includes(lane) || names.includes(name));
+};
+
+const chosenScenarios = () => {
+  const { scenario } = values;
+  if (scenario === undefined) return values.quick ? scenarios.slice(0, 1) : scenarios;
+  const found = scenarios.filter(({ name }) => name === scenario);
+  return found.length > 0 ? found : fail(`--scenario: there is no ${scenario}`, usage);
+};
+
+const list = () => {
+  console.log("Scenarios");
+  for (const { name, question } of scenarios) console.log(`  ${name.padEnd(20)} ${question}`);
+  console.log("\nContenders");
+  for (const { name, title, kind, missing } of all)
+    console.log(`  ${name.padEnd(20)} ${title} (${kind})${missing ? `: ${missing}` : ""}`);
+};
+
+const write = async (result: Result) => {
+  const folder = resolve(values.out ?? ".tidings/bench");
+  const name = `bench-${result.startedAt.replaceAll(/[:.]/g, "-")}`;
+  await mkdir(folder, { recursive: true });
+  const json = join(folder, `${name}.json`);
+  await Bun.write(json, JSON.stringify(result));
+  return { json };
+};
+
+const measure = async () => {
+  if (values.quick && values.full) fail("--quick and --full exclude each other; choose one");
+  if (values.json && values.markdown) fail("--json and --markdown exclude each other; choose one");
+  const mode: Mode = values.quick ? "quick" : values.full ? "full" : "default";
+  const standard = settingsOf(mode);
+  const settings = {
+    ...standard,
+    rounds: number("rounds", 1, 100) ?? standard.rounds,
+    subscribers: number("subscribers", 1, 100_000),
+    rate: number("rate", 1, 100_000),
+    payloadBytes: number("payload", MIN_PAYLOAD_BYTES, 60_000) ?? standard.payloadBytes,
+  };
+  const selection = { scenarios: chosenScenarios(), contenders: chosenContenders() };
+  console.error(`This takes about ${duration(estimateMs(selection, settings))}.`);
+  const progress = showProgress();
+  const result = await bench({
+    ...selection,
+    settings,
+    flags: process.argv.slice(2),
+    onProgress: progress.show,
+    onAudit: (audits) =>
+      progress.say(
+        ["The load generator can take, in a second, about:"]
+          .concat(
+            audits.map(
+              ({ lane, ceilingPerSecond, cpuUsPerDelivery }) =>
+                `  ${lane.padEnd(12)} ${Math.round(ceilingPerSecond).toLocaleString("en").padStart(9)} deliveries at ${cpuUsPerDelivery.toFixed(1)} µs of CPU`,
+            ),
+          )
+          .join("\n"),
+      ),
+  }).finally(progress.end);
+  validateResult(result);
+  const { json } = await write(result);
+  console.log(
+    values.json
+      ? JSON.stringify(result)
+      : values.markdown
+        ? renderMarkdown(result)
+        : renderTable(result),
+  );
+  console.error(`figures  ${relative(process.cwd(), json)}`);
+};
+
+if (order === undefined) await measure();
+else if (order === "list" && files.length === 0) list();
+else if (order === "compare" && files.length === 2) {
+  const [before = "", after = ""] = files;
+  console.log(renderComparison(compare(await load(before), await load(after))));
+} else fail(`bench does not know ${positionals.join(" ")}`, usage);
