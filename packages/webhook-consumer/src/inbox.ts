@@ -49,6 +49,18 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS processed ON inbox (arrived_at) WHERE event IS NULL;
 `;
 
+const open = (database: string): Database => {
+  try {
+    const db = new Database(database);
+    db.run("PRAGMA journal_mode = WAL");
+    db.run("PRAGMA busy_timeout = 5000");
+    db.run(SCHEMA);
+    return db;
+  } catch (error) {
+    throw new RangeError(`database: ${database} cannot be opened as one: ${error}`);
+  }
+};
+
 /**
  * What has arrived, each id once: an event is put on disk, reserved, processed, committed, and
  * released when its processing fails [CONSUMER-7]. The events of one sender are processed one at a
@@ -84,10 +96,7 @@ export class Inbox {
   ) {
     this.#process = process;
     this.#options = { database, maxWaiting, keepMs, maxKept, minRetryMs, maxRetryMs };
-    this.#db = new Database(database);
-    this.#db.run("PRAGMA journal_mode = WAL");
-    this.#db.run("PRAGMA busy_timeout = 5000");
-    this.#db.run(SCHEMA);
+    this.#db = open(database);
     // What a former life has left is taken up where it was: its reservations died with it.
     for (const sender of SENDERS) this.#wake(sender);
   }

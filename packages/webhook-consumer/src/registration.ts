@@ -79,8 +79,8 @@ export class Registration {
     const endpoint = await this.#ask(this.#all, { method: "POST", body });
     if (!isEndpoint(endpoint) || !endpoint.secret || endpoint.cursor === null)
       throw new Error("The provider answered without id, secret and cursor.");
-    this.#endpoint = new URL(`endpoints/${endpoint.id}`, this.#all);
     checkSecrets("standard", [endpoint.secret]);
+    this.#endpoint = new URL(`endpoints/${endpoint.id}`, this.#all);
     this.#secrets = [endpoint.secret];
     return endpoint.cursor;
   }

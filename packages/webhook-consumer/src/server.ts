@@ -48,6 +48,9 @@ export const server = (options: Options) => {
     minRetryMs: { min: 0 },
     maxRetryMs: { min: 0, max: 2 ** 31 - 1 },
   });
+  const [unknown] = Object.keys(secrets).filter((name) => !SENDERS.some((one) => one === name));
+  if (unknown !== undefined)
+    throw new RangeError(`secrets.${unknown}: no such sender; there are ${SENDERS.join(", ")}.`);
   for (const sender of SENDERS) {
     const known = secrets[sender] ?? [];
     if (typeof known !== "function") checkSecrets(sender, known);

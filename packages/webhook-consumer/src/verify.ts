@@ -20,6 +20,7 @@ export const SENDERS = ["standard", "github", "stripe"] as const satisfies reado
 
 /** Throws a RangeError that names the first secret that cannot be one, and does not show it. */
 export const checkSecrets = (sender: Sender, secrets: readonly string[]): void => {
+  if (!Array.isArray(secrets)) throw new RangeError(`secrets.${sender}: must be a list.`);
   for (const [index, secret] of secrets.entries())
     try {
       schemes[sender].keyOf(secret);

@@ -192,6 +192,11 @@ describe("CONSUMER-13: the events of one sender", () => {
 });
 
 describe("CONSUMER-8: a disk that refuses", () => {
+  test("at the start is named", () => {
+    expect(() => open({ database: join(tmpdir(), "nowhere", "inbox.sqlite") })).toThrow(RangeError);
+    expect(() => open({ database: import.meta.path })).toThrow("database: ");
+  });
+
   const failOn = (database: string, when: string) => {
     const other = new Database(database);
     opened.push({ [Symbol.asyncDispose]: async () => other.close() });

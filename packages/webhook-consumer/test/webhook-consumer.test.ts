@@ -253,6 +253,18 @@ describe("CONSUMER-9: what is not taken", () => {
       expect(events).toEqual([]);
     });
 
+  test("CONSUMER-3: secrets that cannot be any are refused at the start, by their place", () => {
+    for (const [secrets, message] of [
+      ['{"standard":["whsec_short"]}', "secrets.standard[0]: must be `whsec_` and 24 to 64 bytes"],
+      ['{"github":["good","bad\\n"]}', "secrets.github[1]: must be a text without white space"],
+      ['{"stripe":[7]}', "secrets.stripe[0]: must be a text."],
+      ['{"stripe":"whsec_of_stripe"}', "secrets.stripe: must be a list."],
+      ['{"gitlab":[]}', "secrets.gitlab: no such sender; there are standard, github, stripe."],
+    ] as const)
+      // As they come from a configuration, which no compiler has seen.
+      expect(() => start({ secrets: JSON.parse(secrets) })).toThrow(message);
+  });
+
   test("without a secret everything", async () => {
     const { post } = start({ secrets: {} });
     expect((await post("/webhooks/standard", standard("1-1", BODY))).status).toBe(401);
