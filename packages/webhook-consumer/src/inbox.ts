@@ -49,6 +49,9 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS processed ON inbox (arrived_at) WHERE event IS NULL;
 `;
 
+// How long quick work may keep a turn of the event loop.
+const TURN_MS = 5;
+
 const open = (database: string): Database => {
   try {
     const db = new Database(database);
@@ -152,14 +155,21 @@ export class Inbox {
     const { minRetryMs, maxRetryMs } = this.#options;
     let next: Waiting | undefined;
     let processed: Waiting | undefined;
+    let turnEndsAt = 0;
     for (;;)
       try {
-        // One transaction commits what was processed and reserves what comes next.
-        next = await this.#write(() => {
+        // One transaction commits what was processed and reserves what comes next. Quick work goes
+        // on for a while within one turn of the event loop, so that it keeps up with what arrives.
+        const step = () => {
           if (processed) this.#commit(processed);
           line.more = false;
           return signal.aborted ? undefined : this.#reserve(sender);
-        });
+        };
+        if (performance.now() < turnEndsAt) next = this.#transact(step);
+        else {
+          next = await this.#write(step);
+          turnEndsAt = performance.now() + TURN_MS;
+        }
         processed = undefined;
         if (!next && line.more && !signal.aborted) continue;
         if (!next || signal.aborted) break;
@@ -215,18 +225,22 @@ export class Inbox {
     return promise;
   }
 
+  // A 2xx is a promise, so a new event is written through to the disk. A commit that a power failure
+  // takes back only means that its event is processed again.
+  #transact<Result>(work: () => Result, durable = false): Result {
+    this.#db.run(`PRAGMA synchronous = ${durable ? "FULL" : "NORMAL"}`);
+    return this.#db.transaction(work)();
+  }
+
   #flush() {
     let tell: (() => void)[] = [];
     try {
-      // A 2xx is a promise, so a new event is written through to the disk. A commit that a power
-      // failure takes back only means that its event is processed again.
       const durable = this.#queue.some((entry) => entry.durable);
-      this.#db.run(`PRAGMA synchronous = ${durable ? "FULL" : "NORMAL"}`);
-      this.#db.transaction(() => {
+      this.#transact(() => {
         if (durable) this.#room = this.#options.maxWaiting - this.waiting;
         // An event that is put wakes its line, whose own work joins the queue on the way.
         for (const { run } of this.#queue) tell.push(run());
-      })();
+      }, durable);
     } catch (error) {
       tell = this.#queue.map((entry) => () => entry.fail(error));
     }

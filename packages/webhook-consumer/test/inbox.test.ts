@@ -133,6 +133,23 @@ describe("CONSUMER-13: the events of one sender", () => {
     expect(effects).toEqual(ids.map((id) => `standard ${id} 1`));
   });
 
+  test("share a turn of the event loop when they are quick, and no turn is theirs alone", async () => {
+    const { put, until } = open();
+    let turns = 0;
+    let counting = true;
+    const count = () => {
+      turns++;
+      if (counting) setImmediate(count);
+    };
+    setImmediate(count);
+    await Promise.all(Array.from({ length: 2_000 }, (_, n) => put(`e-${n}`)));
+    turns = 0;
+    await until(2_000);
+    counting = false;
+    expect(turns).toBeGreaterThan(1);
+    expect(turns).toBeLessThan(1_000);
+  });
+
   test("wait behind one that fails, and no other sender's do", async () => {
     const log = quiet();
     const { put, until, effects, plan } = open();
