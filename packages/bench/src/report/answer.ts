@@ -81,11 +81,11 @@ export interface Answer {
   readonly sentences: readonly string[];
 }
 
+const labelsOf = (choices: readonly Choice[]) =>
+  choices.map(({ best }) => best.map(({ label }) => label).sort());
+
 const sameChoices = (a: readonly Choice[], b: readonly Choice[]) =>
-  a.every(({ best }, place) => {
-    const [one, other] = [best, b[place]?.best ?? []].map((each) => each.map(({ label }) => label));
-    return one?.join() === other?.join();
-  });
+  Bun.deepEquals(labelsOf(a), labelsOf(b));
 
 /** Where the costs of two options cross between two rates, given both at either. */
 const crossing = (
@@ -127,6 +127,9 @@ const overtakingsOf = (options: readonly Option[], noise: readonly Noise[]): Ove
   );
 };
 
+// Half the age is worth a word.
+const FRESHER = 2;
+
 const listOf = (names: readonly string[]) =>
   names.length < 2 ? names.join() : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 
@@ -135,30 +138,39 @@ const perSecond = (rate: number) => `${digits(rate)} event${rate === 1 ? "" : "s
 const sentencesOf = (
   { options, rates, overtakings }: Omit<Answer, "sentences">,
   noise: readonly Noise[],
-) => {
+): readonly string[] => {
   const sentences: string[] = [];
-  const [lowest = NaN, highest = NaN] = [rates[0], rates.at(-1)];
-  for (const rate of new Set([lowest, highest])) {
-    const here = options.filter((option) => option.rate === rate);
-    const { best } = cheapest(options, rate, Infinity, noise);
-    const [cheap, ...tied] = best;
+  const cheap = rates.map((rate) => cheapest(options, rate, Infinity, noise));
+  while (cheap.length > 0) {
+    const [first] = cheap;
+    const others = cheap.findIndex((choice) => first && !sameChoices([first], [choice]));
+    const same = cheap.splice(0, others < 0 ? cheap.length : others);
+    const [from, to] = [same[0], same.at(-1)];
+    const best = from?.best[0];
+    if (!from || !to || !best) continue;
+    const where =
+      from === to
+        ? `At ${perSecond(from.rate)}`
+        : `From ${digits(from.rate)} to ${perSecond(to.rate)}`;
+    const who = listOf(from.best.map(({ label }) => label));
+    const what =
+      from.best.length > 1
+        ? `the cheapest are ${who}, which cannot be told apart`
+        : `the cheapest is ${who}`;
+    const figures = `${showFigure(COST, best.costUs)} of server CPU per delivery, half of the events younger than ${withUnit(best.p50Us, "µs")}`;
+    const here = options.filter(({ rate }) => rate === from.rate);
     const fresh = here.toSorted((a, b) => a.p50Us - b.p50Us)[0];
-    if (!cheap || !fresh) continue;
-    const who = listOf([cheap, ...tied].map(({ label }) => label));
-    const verb = tied.length > 0 ? "cost least and cannot be told apart" : "costs least";
-    sentences.push(
-      `At ${perSecond(rate)}, ${who} ${verb}: ${showFigure(COST, cheap.costUs)} of server CPU per delivery, ` +
-        `half of the events younger than ${withUnit(cheap.p50Us, "µs")}.` +
-        (best.includes(fresh)
-          ? ""
-          : ` The freshest is ${fresh.label} (${withUnit(fresh.p50Us, "µs")}), at ${times(fresh.costUs / cheap.costUs)} that cost.`),
-    );
+    const fresher =
+      fresh && fresh.p50Us < best.p50Us / FRESHER
+        ? ` The freshest is ${fresh.label} (${withUnit(fresh.p50Us, "µs")}), for ${times(fresh.costUs / best.costUs)} that cost.`
+        : "";
+    sentences.push(`${where}, ${what}: ${figures}.${fresher}`);
   }
   for (const [one, found] of Map.groupBy(overtakings, ({ one }) => one.label)) {
     const others = found.map(
       ({ other, rate }) => `than ${other.label} from about ${perSecond(rate)} on`,
     );
-    sentences.push(`${one} costs less ${listOf(others)}.`);
+    sentences.push(`${one} is cheaper ${listOf(others)}.`);
   }
   return sentences;
 };

@@ -6,7 +6,15 @@ import { HOW, type Change, type Comparison } from "../stats/compare.ts";
 import { floorOf } from "../stats/noise.ts";
 import { answerOf } from "./answer.ts";
 import { summaryOf, type Entry, type Summary } from "./summary.ts";
-import { conditionsOf, insteadOf, percent, showFigure, times, whyNot } from "./words.ts";
+import {
+  conditionsOf,
+  insteadOf,
+  percent,
+  showFigure,
+  showInterval,
+  times,
+  whyNot,
+} from "./words.ts";
 
 const WIDTH = 100;
 const NAME = 19;
@@ -17,7 +25,8 @@ const wrap = (text: string): string =>
 
 const marks = { best: "*", tie: "=" } as const;
 
-const text = ({ column, cell, estimate, place }: Entry): string => {
+/** A figure with its mark, or the word that stands for it. */
+export const textOf = ({ column, cell, estimate, place }: Entry): string => {
   if (cell?.problem) return insteadOf[cell.problem.kind];
   if (!estimate) return "–";
   return (
@@ -93,7 +102,7 @@ export const renderTable = (result: Result): string => {
     ...rows.map(({ contender, entries }) =>
       line(
         contender.name.slice(0, NAME - 1),
-        entries.map((entry) => hanging(text(entry))),
+        entries.map((entry) => hanging(textOf(entry))),
       ),
     ),
     "",
@@ -129,9 +138,9 @@ export const renderMarkdown = (result: Result): string => {
     contender.title,
     ...entries.map((entry) => {
       const { column, estimate } = entry;
-      if (!estimate || estimate.rounds < 2) return text(entry);
-      const [low, high] = [estimate.low, estimate.high].map((v) => showFigure(column.figure, v));
-      return `${text(entry)} (${low} – ${high})`;
+      if (!estimate || estimate.rounds < 2) return textOf(entry);
+      const { low, high } = estimate;
+      return `${textOf(entry)} (${showInterval(column.figure, low, high)})`;
     }),
   ]);
   const answer = answerOf(result);

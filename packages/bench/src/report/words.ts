@@ -32,6 +32,13 @@ export const withUnit = (value: number, unit: string): string => {
 export const showFigure = (figure: Figure, value: number): string =>
   withUnit(value, figures[figure].unit);
 
+/** An interval, with the unit once where it is the same: `727 – 887 µs`. */
+export const showInterval = (figure: Figure, low: number, high: number): string => {
+  const [from = "", to = ""] = [low, high].map((value) => showFigure(figure, value));
+  const unit = / .+$/.exec(to)?.[0] ?? " ";
+  return `${from.endsWith(unit) ? from.slice(0, -unit.length) : from} – ${to}`;
+};
+
 /** A ratio as people say it: `1.5 ×`, `0.8 ×`; near 1 with three digits. */
 export const times = (ratio: number): string => `${digits(ratio)} ×`;
 
