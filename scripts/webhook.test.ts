@@ -286,12 +286,11 @@ describe("listen, replay and endpoints", () => {
       stdout: "pipe",
       stderr: "ignore",
     });
-    const reader = receiver.stdout.getReader();
-    for (let text = ""; !text.includes("registered at");)
-      text += new TextDecoder().decode((await reader.read()).value);
-    await reader.cancel();
-    // The line that finds nobody: the closed pipe is noticed when something is written to it.
-    await publish(provider.url, "order.paid", {});
+    let text = "";
+    for await (const chunk of receiver.stdout.pipeThrough(new TextDecoderStream()))
+      if ((text += chunk).includes("registered at")) break;
+    // Lines that find nobody: the closed pipe is noticed when something is written to it.
+    while (receiver.exitCode === null) await publish(provider.url, "order.paid", {});
     expect(await receiver.exited).toBe(0);
     const { stdout } = await webhook("endpoints", "--provider", provider.url);
     expect(stdout).toEqual([`${provider.url} has no endpoints`]);

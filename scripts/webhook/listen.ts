@@ -113,7 +113,6 @@ export const listen = async (args: string[]) => {
     if (ending.signal.aborted) return;
     ending.abort();
     await registration?.remove();
-    await server.stop(true);
     process.exit(0);
   };
   onEnd(end);
