@@ -3,9 +3,9 @@ import { defineTechnique } from "@tidings/shared";
 export default defineTechnique({
   name: "webhook-consumer",
   title: "Webhook consumer",
-  idea: "The server that is called: it verifies the raw bytes, drops what it has seen, and answers fast.",
+  idea: "The server that is called: it verifies the raw bytes, stores the event, answers, then works.",
   direction: "server calls server",
-  costs: "An address that the provider can reach, a secret for each sender, and a memory of ids.",
+  costs: "An address that the provider can reach, a secret for each sender, and an inbox on disk.",
   specs: [
     {
       title: "Standard Webhooks",

@@ -235,6 +235,25 @@ describe("CONSUMER-2: what is too large is refused before it is held", () => {
     );
   });
 
+  test("a length that lies is no way in: what is cut off was not signed, what is missing never comes", async () => {
+    const lines = Object.entries(signed("standard")).map(([name, value]) => `${name}: ${value}`);
+    const lying = (length: number) =>
+      `POST /webhooks/standard HTTP/1.1\r\nhost: x\r\n${lines.join("\r\n")}\r\ncontent-length: ${length}\r\n\r\n${BODIES.standard}`;
+    expect(await raw(lying(10))).toBe("HTTP/1.1 401 Unauthorized");
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const socket = await Bun.connect({
+      hostname: url.hostname,
+      port: Number(url.port),
+      socket: { data() {}, close: () => end() },
+    });
+    socket.write(lying(BODIES.standard.length + 1));
+    socket.end();
+    await ended;
+    expect(effects).toBe(0);
+    expect(await raw(lying(BODIES.standard.length))).toBe("HTTP/1.1 200 OK");
+    expect(effects).toBe(1);
+  });
+
   test("a length that is none is a 400, and nothing of it is an event", async () => {
     for (const length of ["-1", "x", "1.5"])
       expect(await raw(head(`content-length: ${length}`))).toStartWith("HTTP/1.1 400");

@@ -240,6 +240,51 @@ describe("the pair", () => {
     expect((await Promise.all(deliveries)).map(({ status }) => status)).toEqual([200]);
   });
 
+  test("CONSUMER-12: what nobody takes is bounded; the provider keeps the rest, and all of it arrives", async () => {
+    const secret = `whsec_${Buffer.alloc(32).toString("base64")}`;
+    const registered = Promise.withResolvers<string>();
+    using provider = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      async fetch(request) {
+        if (request.method === "DELETE") return new Response(null, { status: 204 });
+        if (request.method === "POST") registered.resolve(JSON.parse(await request.text()).url);
+        const answer = { id: "ep_1", secret, cursor: "1-0", disabled: null };
+        return Response.json(answer, { status: request.method === "POST" ? 201 : 200 });
+      },
+    });
+    const iterator = subscribe(provider.url);
+    const first = iterator.next();
+    const url = await registered.promise;
+    const time = "2026-01-02T03:04:05.678Z";
+    const deliver = async (offset: number) => {
+      const body = encodeBody({ type: "a.b", time, data: offset });
+      const headers = encodeHeaders(`1-${offset}`, body, [secret]);
+      return (await fetch(url, { method: "POST", headers, body })).status;
+    };
+    expect(await deliver(1)).toBe(200);
+    expect(await first).toMatchObject({ value: { id: "1-1" } });
+
+    const refused: number[] = [];
+    for (let offset = 2; offset <= 1_040; offset++) {
+      const status = await deliver(offset);
+      if (status !== 200) refused.push(offset);
+      expect(status).toBeOneOf([200, 503]);
+    }
+    // A thousand wait; the first one may have left a little later than it was taken.
+    expect(refused.length).toBeWithin(39, 41);
+    expect(refused.at(-1)).toBe(1_040);
+    const seen: unknown[] = [];
+    const take = async () => seen.push((await iterator.next()).value?.data);
+    while (seen.length < 1_039 - refused.length) await take();
+    for (const offset of refused) {
+      expect(await deliver(offset)).toBe(200);
+      await take();
+    }
+    expect(seen).toEqual(Array.from({ length: 1_039 }, (_, n) => n + 2));
+    await iterator.return();
+  });
+
   test("CLIENT-4: a refusal for good is thrown", async () => {
     await using provider = startProvider();
     for (const options of [

@@ -67,6 +67,8 @@ test("a runner in another language, which shares nothing with ours, agrees on al
   const [out, errors] = await Promise.all([run.stdout.text(), run.stderr.text()]);
   expect(errors).toBe("");
   expect(await run.exited).toBe(0);
+  // What the page shows is what it prints.
+  expect(await Bun.file(`${folder}/README.md`).text()).toContain(out);
   for (const sender of SENDERS)
     expect(out).toMatch(new RegExp(`^${sender}: \\d+ vectors hold$`, "m"));
 });
