@@ -33,6 +33,21 @@ describe("Standard Webhooks", () => {
     });
   });
 
+  test("the README's example is verified with the secret that stands below it", async () => {
+    const readme = await Bun.file(`${import.meta.dir}/../README.md`).text();
+    const [, head = "", body = ""] =
+      /^POST \/webhooks\/standard HTTP\/1.1\n([^]*?)\n\n(.*)\n```$/m.exec(readme) ?? [];
+    const [secret = ""] = /whsec_[\w+/]+/.exec(readme) ?? [];
+    const headers = new Headers(
+      head.split("\n").map((line): [string, string] => {
+        const [name = "", value = ""] = line.split(": ");
+        return [name, value];
+      }),
+    );
+    const now = Number(headers.get("webhook-timestamp")) * 1000;
+    expect(verdict(standard.verify(headers, bytes(body), [secret], now))).toBe("verified");
+  });
+
   test("CONSUMER-3: any listed v1 signature counts, others are skipped", () => {
     const wrong = `v1,${"A".repeat(43)}=`;
     expect(check({ "webhook-signature": `${wrong} ${SIGNATURE}` })).toBe("verified");
