@@ -42,12 +42,14 @@ const createFeed = (window: FeedOptions) => {
 const port = numberOption("--port", values.port, { min: 0, max: 65_535 });
 const closing = new AbortController();
 const token = process.env.TIDINGS_TOKEN;
+const beginning: Promise<unknown>[] = [];
 const work: Promise<unknown>[] = [];
 const options: ServerOptions & { providerToken?: string } = {
   ...technique.serveOptions,
   ...jsonOption("--options", values.options),
   feed: createFeed(jsonOption<FeedOptions>("--feed", values.feed)),
   signal: closing.signal,
+  startAfter: (promise) => beginning.push(promise),
   waitUntil: (promise) => work.push(promise),
   allowOrigins: values["allow-origin"],
   // The webhook consumer shows the same token at the provider that it registers with.
@@ -64,6 +66,8 @@ const app = (() => {
     throw error;
   }
 })();
+
+await Promise.all(beginning).catch((error) => fail(error, undefined, 1));
 
 // Browsers speak HTTP/2 only over TLS, which settles the version; WebSockets stay on HTTP/1.1.
 const secure = values.tls

@@ -16,6 +16,8 @@ export interface ServerOptions extends SubscribersOptions {
   signal?: AbortSignal | undefined;
   /** Told on the signal what the end shall wait for, within the launcher's grace. */
   waitUntil?: ((work: Promise<unknown>) => unknown) | undefined;
+  /** Told at once what the start shall wait for. When that fails, the server cannot serve. */
+  startAfter?: ((work: Promise<unknown>) => unknown) | undefined;
   /** Who may publish and subscribe. Default: everybody. See `bearer`. */
   authorize?: Authorize | undefined;
   /** Other hosts' pages that may come, and own public names: origins, `https://example.org`. */
@@ -24,8 +26,14 @@ export interface ServerOptions extends SubscribersOptions {
   maxBodyBytes?: number | undefined;
 }
 
+/** An event, and whether it was published now or before, with the same idempotency key. */
+export interface Published {
+  event: FeedEvent;
+  fresh: boolean;
+}
+
 /** How a publish reaches the feed, if not directly: an outbox writes it to disk first. */
-export type Publish = (type: string, data: Json, key?: string) => FeedEvent | Promise<FeedEvent>;
+export type Publish = (type: string, data: Json, key?: string) => Published | Promise<Published>;
 
 /** What a technique delivered, for `GET /status`. */
 export interface Delivered {
@@ -95,7 +103,7 @@ export const contract = (
   config: ElysiaConfig<""> = {},
 ) => {
   const { feed, signal, authorize: rule, allowOrigins, maxBodyBytes = 65_536 } = options;
-  const { publish: store = feed.publish.bind(feed) } = options;
+  const { publish: store = publishTo(feed) } = options;
   checkOptions(options, {
     maxBodyBytes: { min: 1 },
     maxSubscribers: { min: 0, whole: true },
@@ -116,13 +124,11 @@ export const contract = (
     const { type, data } = checkPublish(body);
     if (key !== undefined && (key.length === 0 || key.length > 255))
       throw new Problem(422, "idempotency-key: must be 1 to 255 characters.");
-    const first = key === undefined ? undefined : feed.published(key);
-    if (first && (first.type !== type || !Bun.deepEquals(first.data, data, true)))
+    const { event, fresh } = await store(type, data, key);
+    if (event.type !== type || (!fresh && !Bun.deepEquals(event.data, data, true)))
       throw new Problem(422, "idempotency-key: was used for another event; take a fresh one.");
-    if (first) return { event: first, fresh: false };
-    const event = await store(type, data, key);
-    published++;
-    return { event, fresh: true };
+    if (fresh) published++;
+    return { event, fresh };
   };
 
   /** Turns away requests of pages that are not on the allow-list. */
@@ -223,6 +229,13 @@ export const contract = (
     closing: () => signal?.aborted ?? false,
   };
 };
+
+const publishTo =
+  (feed: Feed): Publish =>
+  (type, data, key) => {
+    const first = key === undefined ? undefined : feed.published(key);
+    return { event: first ?? feed.publish(type, data, key), fresh: first === undefined };
+  };
 
 /** What the contract lends to a technique. */
 export type Contract = ReturnType<typeof contract>;

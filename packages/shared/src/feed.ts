@@ -166,9 +166,25 @@ export class Feed {
    * Throws a 422 problem when `type` is not an event type.
    */
   publish(type: string, data: Json, key?: string): FeedEvent {
+    const event = this.draft(type, data);
+    this.append(event, key);
+    return event;
+  }
+
+  /**
+   * The event that the next publish would be, or the one that would follow `ahead` others: for who
+   * must write it to disk before anybody may see it. Throws a 422 problem like `publish`.
+   */
+  draft(type: string, data: Json, ahead = 0): FeedEvent {
     if (!isEventType(type)) throw new Problem(422, TYPE_CURE);
     const time = new Date(this.#now()).toISOString();
-    const event: FeedEvent = { id: this.#id(this.#newest + 1), type, time, data };
+    return { id: this.#id(this.#newest + 1 + ahead), type, time, data };
+  }
+
+  /** Publishes a draft; whoever drafts several appends them in their order. */
+  append(event: FeedEvent, key?: string): void {
+    if (event.id !== this.#id(this.#newest + 1))
+      throw new Error(`${event.id} is not the next event: something else was published meanwhile.`);
     // What JSON cannot carry throws here, before it could leave a hole.
     const json = JSON.stringify(event);
     const bytes = Buffer.byteLength(json);
@@ -181,7 +197,6 @@ export class Feed {
     if (key !== undefined) this.#keys.set(key, event);
     if (!this.#announcing) setImmediate(() => this.#announce());
     this.#announcing = true;
-    return event;
   }
 
   /** Everything retained after a cursor, gap event included. Throws a 400 problem like `reader`. */

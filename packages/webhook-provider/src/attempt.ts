@@ -1,4 +1,3 @@
-import { isIP } from "node:net";
 import { retryAfterMs } from "@tidings/shared/client";
 import { judge, portOf, type GuardOptions } from "./address.ts";
 
@@ -36,8 +35,8 @@ const exchange = async (
   options: AttemptOptions,
   signal: AbortSignal,
 ) => {
-  const address = await Promise.race([judge(url, options), aborted(signal)]);
-  const host = isIP(address) === 6 ? `[${address}]` : address;
+  const address = await judge(url, options);
+  const host = address.includes(":") ? `[${address}]` : address;
   const target = `${url.protocol}//${host}:${portOf(url)}${url.pathname}${url.search}`;
   const send = (keepalive: boolean) =>
     pool.fetch(target, {
@@ -57,6 +56,19 @@ const exchange = async (
   const response = await send(true).catch((error) =>
     error.code === "ECONNRESET" && !signal.aborted ? send(false) : Promise.reject(error),
   );
+  const answer = decoder.decode(await readAnswer(response));
+  const askedMs = retryAfterMs(response.headers.get("retry-after"));
+  return { status: response.status, error: null, answer, askedMs };
+};
+
+const decoder = new TextDecoder();
+
+/** The beginning of an answer. What is short by its framing is read in one piece. */
+const readAnswer = async (response: Response): Promise<Uint8Array> => {
+  const { headers } = response;
+  const length = Number(headers.get("content-length") ?? Infinity);
+  // Chunks know of no length, whatever is said beside them (RFC 9112, section 6.3).
+  if (length <= MAX_ANSWER_BYTES && !headers.has("transfer-encoding")) return response.bytes();
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of response.body ?? []) {
@@ -65,17 +77,8 @@ const exchange = async (
     // More is not read: leaving the loop closes the connection.
     if (size >= MAX_ANSWER_BYTES) break;
   }
-  // A body without a length ends with its connection, so one that we have cut looks whole.
-  signal.throwIfAborted();
-  const answer = new TextDecoder().decode(Buffer.concat(chunks).subarray(0, MAX_ANSWER_BYTES));
-  const askedMs = retryAfterMs(response.headers.get("retry-after"));
-  return { status: response.status, error: null, answer, askedMs };
+  return Buffer.concat(chunks).subarray(0, MAX_ANSWER_BYTES);
 };
-
-const aborted = (signal: AbortSignal) =>
-  new Promise<never>((_, reject) =>
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true }),
-  );
 
 /** Sends one delivery, once. Never throws: whatever happens is the result. */
 export const attempt = async (
@@ -88,14 +91,17 @@ export const attempt = async (
   const at = Date.now();
   const begun = performance.now();
   const clock = new AbortController();
-  const late = new Error(`There was no whole answer within ${timeoutMs} ms.`);
-  const timer = setTimeout(() => clock.abort(late), timeoutMs);
-  const result = await exchange(url, headers, body, options, clock.signal)
-    .catch((error: Error) => {
-      // The first sentence: what follows are hints for whoever wrote the request.
-      const [message = ""] = (clock.signal.aborted ? late : error).message.split(/(?<=[.?]) /);
-      return { status: null, error: message, answer: "", askedMs: 0 };
-    })
-    .finally(() => clearTimeout(timer));
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    reject(new Error(`There was no whole answer within ${timeoutMs} ms.`));
+    clock.abort();
+  }, timeoutMs);
+  const sent = exchange(url, headers, body, options, clock.signal);
+  const result = await Promise.race([sent, late]).catch((error: Error) => {
+    // The first sentence: what follows are hints for whoever wrote the request.
+    const [message = ""] = error.message.split(/(?<=[.?]) /);
+    return { status: null, error: message, answer: "", askedMs: 0 };
+  });
+  clearTimeout(timer);
   return { at, ms: Math.round(performance.now() - begun), ...result };
 };

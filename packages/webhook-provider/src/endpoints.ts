@@ -1,18 +1,12 @@
 import { Elysia } from "elysia";
-import { isEventType, Problem, type Json } from "@tidings/shared";
+import { isEventType, Problem } from "@tidings/shared";
 import { readJson, type Contract, type Feed } from "@tidings/shared/server";
 import { judge, readUrl, type GuardOptions } from "./address.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Endpoint, Outbox } from "./outbox.ts";
+import { readChange, readFields, readRegistration, readText } from "./registration.ts";
+import type { Seats } from "./seats.ts";
 import { newSecret } from "./wire.ts";
-
-/** What an endpoint's owner asks for. */
-export interface Registration {
-  readonly url: string;
-  readonly types: readonly string[] | undefined;
-  readonly after: string | undefined;
-  readonly ordered: boolean;
-}
 
 export interface EndpointsOptions extends GuardOptions {
   /** How long a rotated secret goes on signing, in milliseconds. Default 86,400,000: a day. */
@@ -26,6 +20,7 @@ interface Parts {
   readonly outbox: Outbox;
   readonly feed: Feed;
   readonly options: EndpointsOptions;
+  readonly ratePerSecond: number;
   readonly accept: Contract["accept"];
   readonly reply: Contract["reply"];
   readonly replyJson: Contract["replyJson"];
@@ -35,62 +30,24 @@ interface Parts {
   ) => Promise<{ endpoint: Endpoint; cursor: string }>;
   /** One attempt, here and now. */
   readonly send: (endpoint: Endpoint, id: string, body: string) => Promise<Attempt>;
-  readonly wake: (id: string) => void;
+  /** Where one that nobody waits for finds room. */
+  readonly seats: Seats;
+  /** Makes an endpoint's line see that it was changed. */
+  readonly renew: (id: string) => void;
   readonly close: (id: string) => void;
 }
 
-const MAX_TYPES = 32;
-
-const isObject = (value: Json): value is { readonly [name: string]: Json } =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-const fields = (body: Json, known: readonly string[]) => {
-  if (!isObject(body) || !Object.keys(body).every((name) => known.includes(name)))
-    throw new Problem(422, `body: must be an object with no more than ${known.join(", ")}.`);
-  return body;
-};
-
-const readText = (name: string, value: Json | undefined): string => {
-  if (typeof value !== "string") throw new Problem(422, `${name}: must be a string.`);
-  return value;
-};
-
-const readTypes = (value: Json): string[] | undefined => {
-  if (value === null) return undefined;
-  const types = Array.isArray(value) ? value : [];
-  const good = types.filter((type) => typeof type === "string" && isEventType(type));
-  if (good.length === 0 || good.length !== types.length || good.length > MAX_TYPES)
-    throw new Problem(400, `types: must be 1 to ${MAX_TYPES} event types, or null for all.`);
-  return [...new Set<string>(good)];
-};
-
-const readFlag = (name: string, value: Json): boolean => {
-  if (typeof value !== "boolean") throw new Problem(422, `${name}: must be true or false.`);
-  return value;
-};
-
-/** Reads the body of a registration. Throws a problem that names the field: 422, for types 400. */
-export const readRegistration = (body: Json, type?: string): Registration => {
-  const { url, types, after, ordered } = fields(
-    body,
-    type === undefined ? ["url", "types", "after", "ordered"] : ["url"],
-  );
-  return {
-    url: readUrl(readText("url", url)).href,
-    types: type === undefined ? readTypes(types ?? null) : [type],
-    after: after === undefined ? undefined : readText("after", after),
-    ordered: readFlag("ordered", ordered ?? false),
-  };
-};
-
-// The secret is not part of it: it is shown once, in the answer to the registration.
-const show = ({ id, url, types, ordered, disabled, createdAt }: Endpoint) => ({
-  id,
-  url,
-  types: types ?? null,
-  ordered,
-  disabled: disabled ?? null,
-  createdAt: new Date(createdAt).toISOString(),
+// The secret is not part of it: it is shown once, in the answer that makes it. Of headers only the
+// names are, because their values are secrets as well. [PROVIDER-20]
+const show = (endpoint: Endpoint) => ({
+  id: endpoint.id,
+  url: endpoint.url,
+  types: endpoint.types ?? null,
+  ordered: endpoint.ordered,
+  headers: Object.keys(endpoint.headers),
+  ratePerSecond: endpoint.ratePerSecond ?? null,
+  disabled: endpoint.disabled ?? null,
+  createdAt: new Date(endpoint.createdAt).toISOString(),
 });
 
 const unknownEndpoint = () => new Problem(404, "id: there is no such endpoint.");
@@ -101,7 +58,8 @@ const must = (found: boolean): void => {
 
 /** The API that endpoints are managed with, and the plain form of it that guides teach. */
 export const endpoints = (parts: Parts) => {
-  const { outbox, feed, options, accept, reply, replyJson, register, send, wake, close } = parts;
+  const { outbox, feed, options, ratePerSecond, accept, reply, replyJson } = parts;
+  const { register, send, seats, renew, close } = parts;
   const { rotationMs = 86_400_000, maxBodyBytes = 65_536 } = options;
 
   const find = async (id: string) => {
@@ -113,11 +71,12 @@ export const endpoints = (parts: Parts) => {
     must(await outbox.remove(id));
     close(id);
   };
-  const ping = (endpoint: Endpoint, type: string) => {
+  const ping = async (endpoint: Endpoint, type: string) => {
     // Not an event of the feed: it has no place there, is sent once, and is never tried again.
+    await seats.wait();
     const time = new Date().toISOString();
     const body = JSON.stringify({ type, timestamp: time, data: { endpoint: endpoint.id } });
-    return send(endpoint, `${type}_${Bun.randomUUIDv7()}`, body);
+    return send(endpoint, `${type}_${Bun.randomUUIDv7()}`, body).finally(() => seats.give());
   };
   const created = async (request: Request, type?: string) => {
     const { endpoint, cursor } = await register(request, type);
@@ -134,26 +93,17 @@ export const endpoints = (parts: Parts) => {
       })
       .get("/endpoints/:id", async ({ request, params }) => {
         accept(request);
-        // The outbox answers after all that was published before: when nothing waits, everything
-        // up to this place was delivered or was not wanted.
-        const { cursor } = feed;
         const endpoint = await find(params.id);
-        const { waiting } = endpoint;
+        const { waiting, cursor } = endpoint;
         const place = waiting === 0 ? cursor : null;
         return replyJson(request, { ...show(endpoint), waiting, cursor: place });
       })
       .patch("/endpoints/:id", async ({ request, params }) => {
         accept(request);
-        const body = fields(await readJson(request, maxBodyBytes), ["url", "types", "ordered"]);
-        const url = body.url === undefined ? undefined : readUrl(readText("url", body.url));
-        if (url) await judge(url, options);
-        const change = {
-          ...(url ? { url: url.href } : {}),
-          ...(body.types === undefined ? {} : { types: readTypes(body.types) ?? null }),
-          ...(body.ordered === undefined ? {} : { ordered: readFlag("ordered", body.ordered) }),
-        };
+        const change = readChange(await readJson(request, maxBodyBytes), ratePerSecond);
+        if (change.url !== undefined) await judge(readUrl(change.url), options);
         must(await outbox.change(params.id, change));
-        wake(params.id);
+        renew(params.id);
         return replyJson(request, show(await find(params.id)));
       })
       .delete("/endpoints/:id", async ({ request, params }) => {
@@ -166,18 +116,20 @@ export const endpoints = (parts: Parts) => {
         const secret = newSecret();
         const formerUntil = Date.now() + rotationMs;
         must(await outbox.rotate(params.id, secret, formerUntil));
+        renew(params.id);
         const until = new Date(formerUntil).toISOString();
         return replyJson(request, { id: params.id, secret, formerSecretSignsUntil: until });
       })
       .post("/endpoints/:id/enable", async ({ request, params }) => {
         accept(request);
         must(await outbox.disable(params.id, null));
-        wake(params.id);
+        renew(params.id);
         return replyJson(request, show(await find(params.id)));
       })
       .post("/endpoints/:id/disable", async ({ request, params }) => {
         accept(request);
         must(await outbox.disable(params.id, "request"));
+        renew(params.id);
         return replyJson(request, show(await find(params.id)));
       })
       // Sends at once, and answers with how it went.
@@ -189,7 +141,7 @@ export const endpoints = (parts: Parts) => {
       // One event, whatever became of it, or all that the feed holds after a cursor.
       .post("/endpoints/:id/replay", async ({ request, params }) => {
         accept(request);
-        const { id, after } = fields(await readJson(request, maxBodyBytes), ["id", "after"]);
+        const { id, after } = readFields(await readJson(request, maxBodyBytes), ["id", "after"]);
         if ((id === undefined) === (after === undefined))
           throw new Problem(422, "body: needs either id or after.");
         if (after !== undefined)
@@ -199,7 +151,7 @@ export const endpoints = (parts: Parts) => {
             404,
             "id: there is no such endpoint, or the event is not kept any more.",
           );
-        wake(params.id);
+        renew(params.id);
         return reply(request, null, {}, 204);
       })
       .get("/endpoints/:id/deliveries", async ({ request, params }) => {
@@ -213,7 +165,11 @@ export const endpoints = (parts: Parts) => {
       .delete("/:a/:b", async ({ request, params: { a, b } }) => {
         accept(request);
         const type = plainType(a, b);
-        const { url } = readRegistration(await readJson(request, maxBodyBytes), type);
+        const { url } = readRegistration(
+          await readJson(request, maxBodyBytes),
+          ratePerSecond,
+          type,
+        );
         const mine = (await outbox.endpoints()).filter(
           ({ types, ...endpoint }) => endpoint.url === url && types?.join() === type,
         );

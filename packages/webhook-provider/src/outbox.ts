@@ -1,16 +1,36 @@
 import { SQL, type TransactionSQL } from "bun";
-import { GAP, parseCursor, type FeedEvent } from "@tidings/shared";
+import { GAP, parseCursor, Problem, type FeedEvent, type Json } from "@tidings/shared";
+import type { Feed } from "@tidings/shared/server";
 import type { Attempt } from "./attempt.ts";
-import { encodeBody } from "./wire.ts";
+import {
+  enqueue,
+  gapKey,
+  insertDeliveries,
+  insertFresh,
+  insertTypes,
+  prepare,
+  recount,
+  readEndpoint,
+  selectEndpoints,
+  type EndpointRow,
+} from "./rows.ts";
 
-/** A registered endpoint, as it lies in the outbox. */
-export interface Endpoint {
-  readonly id: string;
+/** What an endpoint's owner may change about it. */
+export interface Settings {
   readonly url: string;
   /** What it wants; undefined: everything. */
   readonly types: readonly string[] | undefined;
   /** Whether a failing event holds back those behind it. */
   readonly ordered: boolean;
+  /** Headers of its own, for each attempt. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** How many attempts may begin in a second; undefined: as many as the server allows. */
+  readonly ratePerSecond: number | undefined;
+}
+
+/** A registered endpoint, as it lies in the outbox. */
+export interface Endpoint extends Settings {
+  readonly id: string;
   /** Why nothing is sent to it; undefined while it is enabled. */
   readonly disabled: Disabled | undefined;
   readonly createdAt: number;
@@ -18,8 +38,11 @@ export interface Endpoint {
   readonly secrets: readonly string[];
 }
 
-/** `request`: by its owner. `gone`: it answered 410. `failing`: nothing but failures for days. */
-export type Disabled = "request" | "gone" | "failing";
+/**
+ * `request`: by its owner. `gone`: it answered 410. `failing`: nothing but failures for days.
+ * `full`: too much waits for it.
+ */
+export type Disabled = "request" | "gone" | "failing" | "full";
 
 /** A delivery that is ours to attempt until its lease ends. */
 export interface Due {
@@ -36,6 +59,16 @@ export interface Due {
 /** `waiting` for its next attempt, `delivered`, or `dead`: out of attempts, kept for a replay. */
 export type State = "waiting" | "delivered" | "dead";
 
+/** What became of an attempt. */
+export interface Result {
+  readonly endpointId: string;
+  readonly due: Due;
+  readonly attempt: Attempt;
+  readonly state: State;
+  /** When a delivery that waits is due again. */
+  readonly dueAt?: number | undefined;
+}
+
 /** A delivery, as its endpoint's owner sees it. */
 export interface Delivery {
   readonly id: string;
@@ -45,296 +78,408 @@ export interface Delivery {
   readonly attempts: readonly Omit<Attempt, "askedMs">[];
 }
 
-// One statement per line of thought, in SQL that SQLite and Postgres both run. Times are
-// milliseconds since 1970. A delivery's key is its event's id; a gap is one endpoint's own.
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS endpoints (
-    id TEXT PRIMARY KEY,
-    url TEXT NOT NULL,
-    ordered SMALLINT NOT NULL,
-    secret TEXT NOT NULL,
-    old_secret TEXT,
-    old_secret_until BIGINT,
-    disabled TEXT,
-    failing_since BIGINT,
-    created_at BIGINT NOT NULL
-  );
-  CREATE TABLE IF NOT EXISTS subscriptions (
-    endpoint_id TEXT NOT NULL REFERENCES endpoints (id) ON DELETE CASCADE,
-    type TEXT NOT NULL,
-    PRIMARY KEY (endpoint_id, type)
-  );
-  CREATE TABLE IF NOT EXISTS events (
-    event_key TEXT PRIMARY KEY,
-    id TEXT NOT NULL,
-    type TEXT NOT NULL,
-    body TEXT NOT NULL,
-    created_at BIGINT NOT NULL
-  );
-  CREATE TABLE IF NOT EXISTS deliveries (
-    endpoint_id TEXT NOT NULL REFERENCES endpoints (id) ON DELETE CASCADE,
-    event_key TEXT NOT NULL REFERENCES events (event_key),
-    epoch BIGINT NOT NULL,
-    place BIGINT NOT NULL,
-    state TEXT NOT NULL,
-    failed INTEGER NOT NULL,
-    first_at BIGINT,
-    due_at BIGINT NOT NULL,
-    leased_until BIGINT NOT NULL,
-    PRIMARY KEY (endpoint_id, event_key)
-  );
-  CREATE TABLE IF NOT EXISTS attempts (
-    endpoint_id TEXT NOT NULL,
-    event_key TEXT NOT NULL,
-    at BIGINT NOT NULL,
-    ms INTEGER NOT NULL,
-    status INTEGER,
-    error TEXT,
-    answer TEXT NOT NULL,
-    FOREIGN KEY (endpoint_id, event_key) REFERENCES deliveries (endpoint_id, event_key)
-      ON DELETE CASCADE
-  );
-  CREATE INDEX IF NOT EXISTS waiting_by_time ON deliveries (endpoint_id, due_at, epoch, place)
-    WHERE state = 'waiting';
-  CREATE INDEX IF NOT EXISTS waiting_by_place ON deliveries (endpoint_id, epoch, place)
-    WHERE state = 'waiting';
-  CREATE INDEX IF NOT EXISTS deliveries_of_event ON deliveries (event_key);
-  CREATE INDEX IF NOT EXISTS attempts_of_delivery ON attempts (endpoint_id, event_key)
-`;
-
-// The type that stands for all types.
-const ALL = "*";
-// Rows that one statement inserts; SQLite takes 32,766 parameters.
-const ROWS = 1_000;
-const LISTED = 100;
-
-interface EndpointRow {
-  id: string;
-  url: string;
-  ordered: number;
-  secret: string;
-  old_secret: string | null;
-  old_secret_until: number | null;
-  disabled: Disabled | null;
-  created_at: number;
+export interface OutboxLimits {
+  /** How many deliveries may wait for one endpoint; with more it is disabled. Default 10,000. */
+  maxWaiting?: number | undefined;
+  /** How many may wait in all; then nothing is taken from publishers. Default 1,000,000. */
+  maxWaitingInAll?: number | undefined;
 }
+
+export interface OutboxOptions extends OutboxLimits {
+  feed: Feed;
+  /** Told of an endpoint that something is due for. */
+  wake?: (endpointId: string) => void;
+}
+
+/** What is forgotten, and when. */
+export interface Keep {
+  /** What was delivered before this is forgotten. */
+  readonly before: number;
+  /** So many events are kept at the most, beside those that a delivery needs. */
+  readonly maxKept: number;
+  /** So many dead letters are kept at the most, however old. */
+  readonly maxDead: number;
+}
+
+interface Work {
+  readonly work: (tx: TransactionSQL) => Promise<() => void>;
+  readonly safe: boolean;
+  readonly fail: (error: unknown) => void;
+}
+
+interface Publishing {
+  readonly type: string;
+  readonly data: Json;
+  readonly idempotencyKey: string | undefined;
+  /** What the server itself has to say finds room, however full it is. */
+  readonly always?: boolean;
+  readonly tell: (done: { event: FeedEvent; fresh: boolean }) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+// A result may wait so long for others: it is no loss in a crash, for the delivery is repeated.
+const RESULTS_MS = 20;
+const MAX_RESULTS = 500;
+const MAX_ATTEMPTS = 20;
+const LISTED = 100;
+// Rows that one transaction forgets, so that nobody waits for it for long.
+const FORGOTTEN = 1_000;
+
+const unwritable = () =>
+  new Problem(503, "outbox: cannot be written now; come back after Retry-After.", {
+    "retry-after": "5",
+  });
+const full = () =>
+  new Problem(503, "outbox: too much waits to be delivered; come back after Retry-After.", {
+    "retry-after": "60",
+  });
 
 /**
  * What is still to be delivered, on disk. A delivery is claimed with a lease: whoever holds it
  * attempts it, and when the holder dies it is due again. So nothing is lost, and what is repeated
  * has the same id.
  *
- * All work runs in the order in which it was asked for, and what one turn of the event loop asks
- * for shares one transaction: a hundred publishes cost one wait for the disk.
+ * What one turn of the event loop asks for shares one transaction, and things of one kind share
+ * their statements: a hundred publishes cost one wait for the disk.
  */
 export class Outbox {
+  /** Rejects when the database cannot be opened. */
+  readonly opened: Promise<unknown>;
   readonly #sql: SQL;
-  readonly #opened: Promise<unknown>;
-  readonly #queue: {
-    work: (tx: TransactionSQL) => Promise<() => void>;
-    fail: (e: unknown) => void;
-  }[] = [];
+  readonly #feed: Feed;
+  readonly #wake: (endpointId: string) => void;
+  readonly #maxWaiting: number;
+  readonly #maxWaitingInAll: number;
+  #works: Work[] = [];
+  #publishing: Publishing[] = [];
+  #results: { result: Result; fail: (error: unknown) => void; tell: () => void }[] = [];
+  #timer: Timer | undefined;
   #draining = false;
+  #safe: boolean | undefined;
 
-  /** `filename` is a file, or `:memory:`. */
-  constructor(filename: string) {
-    this.#sql = new SQL({ adapter: "sqlite", filename });
-    this.#opened = this.#open();
-    // Who asks for work is told; nobody needs to be told here.
-    this.#opened.catch(() => {});
+  /** `database` is a file, or `:memory:`. */
+  constructor(
+    database: string,
+    { feed, wake = () => {}, maxWaiting = 10_000, maxWaitingInAll = 1_000_000 }: OutboxOptions,
+  ) {
+    this.#sql = new SQL({ adapter: "sqlite", filename: database });
+    this.#feed = feed;
+    this.#wake = wake;
+    this.#maxWaiting = maxWaiting;
+    this.#maxWaitingInAll = maxWaitingInAll;
+    this.opened = prepare(this.#sql).catch((error: Error) => {
+      throw new Error(`database: ${database} cannot be used: ${error.message}`);
+    });
+    // Whoever asks for work is told as well.
+    this.opened.catch(() => {});
   }
 
-  async #open() {
-    await this.#sql`PRAGMA journal_mode = WAL`;
-    await this.#sql`PRAGMA busy_timeout = 5000`;
-    await this.#sql`PRAGMA foreign_keys = ON`;
-    await this.#sql.unsafe(SCHEMA);
-    // A file has one server. A lease that lies in it now is a dead one's: no need to wait.
-    await this
-      .#sql`UPDATE deliveries SET leased_until = 0 WHERE state = 'waiting' AND leased_until > 0`;
-  }
-
-  /** Runs `work` in a transaction that it shares; so it must not throw to say "not found". */
-  #run<Result>(work: (tx: TransactionSQL) => Promise<Result>): Promise<Result> {
-    const { promise, resolve, reject } = Promise.withResolvers<Result>();
+  /**
+   * Runs `work` in a transaction that it shares; so it must not throw to say "not found". `safe`:
+   * somebody relies on it from then on.
+   */
+  #run<Value>(work: (tx: TransactionSQL) => Promise<Value>, safe = false): Promise<Value> {
+    const { promise, resolve, reject } = Promise.withResolvers<Value>();
     const entry = async (tx: TransactionSQL) => {
-      const result = await work(tx);
-      return () => resolve(result);
+      const value = await work(tx);
+      return () => resolve(value);
     };
-    this.#queue.push({ work: entry, fail: reject });
-    if (!this.#draining) setImmediate(() => this.#drain());
-    this.#draining = true;
+    this.#works.push({ work: entry, safe, fail: reject });
+    this.#drainSoon();
     return promise;
   }
 
+  #drainSoon() {
+    if (!this.#draining) setImmediate(() => this.#drain());
+    this.#draining = true;
+  }
+
   async #drain() {
-    while (this.#queue.length > 0) {
-      const group = this.#queue.splice(0);
+    while (this.#works.length + this.#publishing.length + this.#results.length > 0) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+      const works = this.#works.splice(0);
+      const publishing = this.#publishing.splice(0);
+      const results = this.#results.splice(0);
       try {
-        await this.#opened;
-        const done: (() => void)[] = [];
-        await this.#sql.begin(async (tx) => {
-          for (const { work } of group) done.push(await work(tx));
+        await this.opened;
+        await this.#setSafe(publishing.length > 0 || works.some(({ safe }) => safe));
+        const group = await this.#sql.begin(async (tx) => {
+          const group = new Group(tx);
+          if (results.length > 0) await this.#recordAll(group, results);
+          for (const { work } of works) group.done.push(await work(tx));
+          // Last, so that all work sees the feed and the outbox at one place.
+          await this.#publishAll(group, publishing);
+          return group;
         });
-        for (const tell of done) tell();
+        // On disk: now it may be seen.
+        for (const { event, idempotencyKey } of group.fresh)
+          this.#feed.append(event, idempotencyKey);
+        for (const tell of group.done) tell();
+        for (const id of group.due) this.#wake(id);
       } catch (error) {
-        for (const { fail } of group) fail(error);
+        console.error(error);
+        for (const { fail } of [...works, ...publishing, ...results]) fail(unwritable());
       }
     }
     this.#draining = false;
   }
 
-  /** Writes an event and a delivery for each endpoint that wants it; returns their ids. */
-  add(event: FeedEvent, now = Date.now()): Promise<string[]> {
-    const { epoch, offset } = placeOf(event);
-    return this.#run(async (tx) => {
-      await insertEvents(tx, [eventRow(event, now)]);
-      const added = await tx<{ endpoint_id: string }[]>`
-        INSERT INTO deliveries
-          (endpoint_id, event_key, epoch, place, state, failed, due_at, leased_until)
-        SELECT id, ${event.id}, ${epoch}, ${offset}, 'waiting', 0, ${now}, 0 FROM endpoints
-        WHERE disabled IS NULL AND EXISTS (
-          SELECT 1 FROM subscriptions
-          WHERE endpoint_id = endpoints.id AND type IN (${ALL}, ${event.type}))
-        RETURNING endpoint_id`;
-      return added.map((row) => row.endpoint_id);
+  /**
+   * Whether a transaction survives a power cut, and not only a kill. Claims and results need not:
+   * what is forgotten of them is repeated. So they don't wait for the disk.
+   */
+  async #setSafe(safe: boolean) {
+    if (safe === this.#safe) return;
+    await this.#sql.unsafe(`PRAGMA synchronous = ${safe ? "FULL" : "NORMAL"}`);
+    this.#safe = safe;
+  }
+
+  /**
+   * Publishes: the feed gets the event when it and a delivery for each endpoint that wants it are on
+   * disk. What a key was used for before, in this life or a former one, is not published again.
+   */
+  publish(type: string, data: Json, idempotencyKey?: string) {
+    // What is no event at all is refused before it meets others.
+    this.#feed.draft(type, data);
+    return new Promise<{ event: FeedEvent; fresh: boolean }>((tell, fail) => {
+      this.#publishing.push({ type, data, idempotencyKey, tell, fail });
+      this.#drainSoon();
     });
   }
 
-  /** Writes an endpoint, and what it missed: both or neither. */
-  register(endpoint: Endpoint, missed: readonly FeedEvent[]): Promise<void> {
-    const { id, url, ordered, secrets, createdAt, types } = endpoint;
+  async #publishAll(group: Group, publishing: readonly Publishing[]): Promise<void> {
+    const { tx, fresh } = group;
+    const all = [...publishing, ...group.announced.splice(0)];
+    if (all.length === 0) return;
+    const begun = fresh.length;
+    const known = await this.#published(tx, all);
+    const isFull = await this.#isFull(tx);
+    for (const { type, data, idempotencyKey, always, tell, fail } of all) {
+      const first = idempotencyKey === undefined ? undefined : known.get(idempotencyKey);
+      if (first) group.done.push(() => tell({ event: first, fresh: false }));
+      else if (isFull && !always) group.done.push(() => fail(full()));
+      else {
+        const event = this.#feed.draft(type, data, fresh.length);
+        fresh.push({ event, idempotencyKey });
+        if (idempotencyKey !== undefined) known.set(idempotencyKey, event);
+        group.done.push(() => tell({ event, fresh: true }));
+      }
+    }
+    const counts = await insertFresh(tx, fresh.slice(begun), Date.now());
+    const added = JSON.stringify([...counts].map(([id, count]) => ({ id, count })));
+    const changed = await tx<{ id: string; disabled: Disabled | null }[]>`
+      UPDATE endpoints
+      SET waiting = waiting + (added.value->>'count'),
+        disabled = CASE WHEN waiting + (added.value->>'count') > ${this.#maxWaiting}
+          THEN 'full' END
+      FROM json_each(${added}) AS added WHERE endpoints.id = added.value->>'id'
+      RETURNING endpoints.id, disabled`;
+    for (const id of counts.keys()) group.due.add(id);
+    for (const { id, disabled } of changed) if (disabled) group.announce(id, disabled);
+    await this.#publishAll(group, []);
+  }
+
+  /** What was published with these idempotency keys: as far as the feed reaches, and the file. */
+  async #published(tx: TransactionSQL, publishing: readonly Publishing[]) {
+    const known = new Map<string, FeedEvent>();
+    const asked: string[] = [];
+    for (const { idempotencyKey: key } of publishing) {
+      const event = key === undefined ? undefined : this.#feed.published(key);
+      if (key !== undefined && event) known.set(key, event);
+      else if (key !== undefined) asked.push(key);
+    }
+    if (asked.length === 0) return known;
+    const rows = await tx<{ id: string; type: string; body: string; idempotency_key: string }[]>`
+      SELECT events.id, events.type, body, idempotency_key
+      FROM json_each(${JSON.stringify(asked)}) AS asked JOIN events ON idempotency_key = asked.value`;
+    for (const { id, type, body, idempotency_key } of rows) {
+      const { timestamp: time, data } = JSON.parse(body);
+      known.set(idempotency_key, { id, type, time, data });
+    }
+    return known;
+  }
+
+  async #isFull(tx: TransactionSQL): Promise<boolean> {
+    const [sum] = await tx<{ waiting: number }[]>`
+      SELECT COALESCE(SUM(waiting), 0) AS waiting FROM endpoints`;
+    return Number(sum?.waiting) >= this.#maxWaitingInAll;
+  }
+
+  /** Writes an endpoint, and what it missed: both or neither. Returns the place it begins at. */
+  register(endpoint: Endpoint, missed: () => readonly FeedEvent[] = () => []): Promise<string> {
+    const { id, url, ordered, secrets, createdAt, types, headers, ratePerSecond } = endpoint;
     return this.#run(async (tx) => {
       await tx`
-        INSERT INTO endpoints (id, url, ordered, secret, created_at)
-        VALUES (${id}, ${url}, ${Number(ordered)}, ${secrets[0]}, ${createdAt})`;
-      await subscribe(tx, id, types);
-      await enqueue(tx, id, missed, createdAt);
-    });
+        INSERT INTO endpoints (id, url, ordered, headers, rate_per_second, secret, created_at)
+        VALUES (${id}, ${url}, ${Number(ordered)}, ${JSON.stringify(headers)},
+          ${ratePerSecond ?? null}, ${secrets[0]}, ${createdAt})`;
+      await insertTypes(tx, id, types);
+      await enqueue(tx, id, missed(), createdAt);
+      return this.#feed.cursor;
+    }, true);
   }
 
   /** Puts those of the events that an endpoint wants into its queue again. */
   replay(id: string, events: readonly FeedEvent[], now = Date.now()): Promise<boolean> {
-    return this.#change(id, async (tx, row) => {
-      const { types } = await withTypes(tx, row, now);
-      const wanted = types && new Set(types).add(GAP);
-      const missed = wanted ? events.filter(({ type }) => wanted.has(type)) : events;
-      await enqueue(tx, id, missed, now);
+    return this.#change(id, (tx, row) => {
+      const { types } = readEndpoint(row, now);
+      const wanted = events.filter(({ type }) => !types || type === GAP || types.includes(type));
+      return enqueue(tx, id, wanted, now);
     });
   }
 
   /** Puts one event that is still kept into an endpoint's queue again, whatever its type is. */
   replayOne(id: string, eventId: string, now = Date.now()): Promise<boolean> {
     return this.#change(id, async (tx) => {
-      const keys = [eventId, gapKey(id, eventId)];
       const [event] = await tx<{ event_key: string }[]>`
-        SELECT event_key FROM events WHERE event_key IN ${tx(keys)} ORDER BY event_key LIMIT 1`;
+        SELECT event_key FROM events WHERE event_key IN (${eventId}, ${gapKey(id, eventId)})
+        ORDER BY event_key LIMIT 1`;
       const cursor = parseCursor(eventId);
       if (!event || !cursor) return false;
-      await insertDeliveries(tx, id, [{ key: event.event_key, ...cursor }], now);
-      return true;
+      return insertDeliveries(tx, id, [{ key: event.event_key, ...cursor }], now);
     });
   }
 
   /**
-   * Takes up to `limit` due deliveries of an endpoint, for `leaseMs`; of an ordered one only the
-   * first in line. `nextAt`: when another one will be due.
+   * Takes up to `limit` due deliveries of an endpoint, for `leaseMs`; of an ordered one those at
+   * the head of the line. `nextAt`: when another one will be due.
    */
   claim(endpointId: string, limit: number, leaseMs: number, now = Date.now()) {
     return this.#run(async (tx) => {
-      const [row] = await tx<EndpointRow[]>`
-        SELECT * FROM endpoints WHERE id = ${endpointId} AND disabled IS NULL`;
+      const [row] = await selectEndpoints(tx, tx`id = ${endpointId} AND disabled IS NULL`);
       if (!row) return undefined;
-      const mine = tx`endpoint_id = ${endpointId} AND state = 'waiting'`;
-      const free = tx`leased_until <= ${now}`;
-      const first = row.ordered
-        ? tx`SELECT event_key FROM deliveries WHERE ${mine} ORDER BY epoch, place LIMIT 1`
-        : tx`SELECT event_key FROM deliveries WHERE ${mine} AND ${free} AND due_at <= ${now}
-             ORDER BY due_at, epoch, place LIMIT ${limit}`;
-      // The condition stands here once more: on Postgres another claim may have been faster. As
-      // one term, so that the planner goes by the keys and not through all that waits.
-      const claimed = await tx<{ event_key: string; failed: number; first_at: number | null }[]>`
+      const order = row.ordered
+        ? tx`ORDER BY epoch, place`
+        : tx`AND leased_until <= ${now} ORDER BY due_at, epoch, place`;
+      // One more than is taken, to see what comes next. On Postgres: FOR UPDATE SKIP LOCKED.
+      const line = await tx<
+        {
+          event_key: string;
+          id: string;
+          body: string;
+          failed: number;
+          first_at: number | null;
+          due_at: number;
+          leased_until: number;
+        }[]
+      >`
+        SELECT deliveries.event_key, events.id, body, failed, first_at, due_at, leased_until
+        FROM deliveries JOIN events ON events.event_key = deliveries.event_key
+        WHERE endpoint_id = ${endpointId} AND state = 'waiting' ${order} LIMIT ${limit + 1}`;
+      const isFree = (one: { leased_until: number }) => Number(one.leased_until) <= now;
+      const end = line.findIndex((one) => !isFree(one) || Number(one.due_at) > now);
+      const taken = line.slice(0, Math.min(limit, end === -1 ? limit : end));
+      const next = line[taken.length];
+      const keys = JSON.stringify(taken.map((one) => one.event_key));
+      await tx`
         UPDATE deliveries SET leased_until = ${now + leaseMs}
-        WHERE endpoint_id = ${endpointId} AND event_key IN (${first})
-          AND (state = 'waiting' AND ${free} AND due_at <= ${now}) IS TRUE
-        RETURNING event_key, failed, first_at`;
-      const events = new Map<string, { id: string; body: string }>();
-      if (claimed.length > 0) {
-        const keys = claimed.map((delivery) => delivery.event_key);
-        for (const { event_key, ...event } of await tx<
-          { event_key: string; id: string; body: string }[]
-        >`SELECT event_key, id, body FROM events WHERE event_key IN ${tx(keys)}`)
-          events.set(event_key, event);
-      }
-      const due: Due[] = claimed.flatMap(({ event_key: key, failed, first_at }) => {
-        const event = events.get(key);
-        return event ? [{ key, ...event, failed, firstAt: optional(first_at) }] : [];
-      });
-      const [next] = await tx<{ due_at: number; leased_until: number }[]>`
-        SELECT due_at, leased_until FROM deliveries WHERE ${mine} AND
-        ${row.ordered ? tx`1 = 1 ORDER BY epoch, place` : tx`${free} ORDER BY due_at, epoch, place`}
-        LIMIT 1`;
-      const nextAt = next && Number(next.leased_until) <= now ? Number(next.due_at) : undefined;
-      return { endpoint: await withTypes(tx, row, now), due, nextAt };
+        WHERE endpoint_id = ${endpointId} AND event_key IN (SELECT value FROM json_each(${keys}))`;
+      const due = taken.map(({ event_key: key, id, body, failed, first_at }): Due => ({
+        key,
+        id,
+        body,
+        failed: Number(failed),
+        firstAt: first_at === null ? undefined : Number(first_at),
+      }));
+      const nextAt = next && isFree(next) ? Number(next.due_at) : undefined;
+      return { endpoint: readEndpoint(row, now), due, nextAt };
     });
+  }
+
+  /** Gives back what was claimed and not attempted. */
+  release(endpointId: string, due: readonly Due[]): Promise<unknown> {
+    const keys = JSON.stringify(due.map(({ key }) => key));
+    return this.#run(
+      (tx) => tx`
+        UPDATE deliveries SET leased_until = 0
+        WHERE endpoint_id = ${endpointId} AND event_key IN (SELECT value FROM json_each(${keys}))`,
+    );
   }
 
   /**
-   * Keeps how an attempt went, and ends the lease. Without `dueAt` there is no further one: the
-   * delivery is delivered or dead. True when the endpoint was disabled for this: the event has
-   * used up its schedule, and meanwhile no other was accepted either.
+   * Keeps how an attempt went, and ends the lease. The endpoint is disabled when it is gone, or
+   * when an event has used up its schedule and no other was accepted meanwhile either.
    */
-  record(
-    endpointId: string,
-    { key, firstAt = Infinity }: Due,
-    { at, ms, status, error, answer }: Attempt,
-    state: State,
-    dueAt = at,
-  ): Promise<boolean> {
-    const failed = Number(state !== "delivered");
-    return this.#run(async (tx) => {
-      const [delivery] = await tx`
-        UPDATE deliveries
-        SET state = ${state}, failed = failed + ${failed}, due_at = ${dueAt}, leased_until = 0,
-          first_at = COALESCE(first_at, ${at})
-        WHERE endpoint_id = ${endpointId} AND event_key = ${key}
-        RETURNING event_key`;
-      // The endpoint was deleted while the attempt ran.
-      if (!delivery) return false;
-      await tx`
-        INSERT INTO attempts (endpoint_id, event_key, at, ms, status, error, answer)
-        VALUES (${endpointId}, ${key}, ${at}, ${ms}, ${status}, ${error}, ${answer})`;
-      await (failed
-        ? tx`UPDATE endpoints SET failing_since = ${at}
-             WHERE id = ${endpointId} AND failing_since IS NULL`
-        : tx`UPDATE endpoints SET failing_since = NULL
-             WHERE id = ${endpointId} AND failing_since IS NOT NULL`);
-      if (state !== "dead") return false;
-      const [disabled] = await tx`
-        UPDATE endpoints SET disabled = ${status === 410 ? "gone" : "failing"}
-        WHERE id = ${endpointId} AND disabled IS NULL
-          AND (${Number(status === 410)} = 1 OR failing_since <= ${Math.min(firstAt, at)})
-        RETURNING id`;
-      return disabled !== undefined;
+  record(result: Result): Promise<void> {
+    return new Promise((tell, fail) => {
+      this.#results.push({ result, tell, fail });
+      if (this.#results.length >= MAX_RESULTS) this.#drainSoon();
+      else this.#timer ??= setTimeout(() => this.#drainSoon(), RESULTS_MS);
     });
+  }
+
+  async #recordAll(group: Group, asked: readonly { result: Result; tell: () => void }[]) {
+    const { tx } = group;
+    const results = asked.map(({ result }) => result);
+    const rows = results.map(
+      ({ endpointId, due, attempt: { askedMs: _, ...attempt }, ...rest }) => {
+        const { state, dueAt = attempt.at } = rest;
+        const failed = Number(state !== "delivered");
+        return [endpointId, due.key, state, dueAt, failed, attempt.at, JSON.stringify(attempt)];
+      },
+    );
+    const { count } = await tx`
+      UPDATE deliveries
+      SET state = value->>2, due_at = value->>3, leased_until = 0, failed = failed + (value->>4),
+        first_at = COALESCE(first_at, value->>5),
+        attempts = CASE
+          WHEN attempts = '[]' THEN '[' || (value->>6) || ']'
+          WHEN json_array_length(attempts) < ${MAX_ATTEMPTS}
+            THEN json_insert(attempts, '$[#]', json(value->>6))
+          ELSE json_insert(json_remove(attempts, '$[0]'), '$[#]', json(value->>6)) END
+      FROM json_each(${JSON.stringify(rows)})
+      WHERE endpoint_id = value->>0 AND event_key = value->>1 AND state = 'waiting'`;
+    const endpoints = new Map<
+      string,
+      { ended: number; accepted: number; failedAt: number | null }
+    >();
+    for (const { endpointId, state, attempt } of results) {
+      const { ended = 0, accepted = 0, failedAt = null } = endpoints.get(endpointId) ?? {};
+      endpoints.set(endpointId, {
+        ended: ended + Number(state !== "waiting"),
+        ...(state === "delivered"
+          ? { accepted: 1, failedAt: null }
+          : { accepted, failedAt: failedAt ?? attempt.at }),
+      });
+    }
+    const changes = JSON.stringify([...endpoints].map(([id, change]) => ({ id, ...change })));
+    await tx`
+      UPDATE endpoints
+      SET waiting = waiting - (change.value->>'ended'),
+        failing_since = CASE WHEN (change.value->>'accepted') = 1 THEN change.value->>'failedAt'
+          ELSE COALESCE(failing_since, change.value->>'failedAt') END
+      FROM json_each(${changes}) AS change WHERE endpoints.id = change.value->>'id'`;
+    // Some did not wait any more: the endpoint was deleted, or a repetition was faster.
+    if (count !== results.length) await recount(tx);
+    for (const { endpointId, due, attempt, state } of results) {
+      if (state !== "dead") continue;
+      const reason: Disabled = attempt.status === 410 ? "gone" : "failing";
+      const [disabled] = await tx`
+        UPDATE endpoints SET disabled = ${reason}
+        WHERE id = ${endpointId} AND disabled IS NULL
+          AND (${reason} = 'gone' OR failing_since <= ${Math.min(due.firstAt ?? Infinity, attempt.at)})
+        RETURNING id`;
+      if (disabled) group.announce(endpointId, reason);
+    }
+    for (const { tell } of asked) group.done.push(tell);
   }
 
   endpoints(now = Date.now()): Promise<Endpoint[]> {
-    return this.#run(async (tx) => {
-      const rows = await tx<EndpointRow[]>`SELECT * FROM endpoints ORDER BY created_at, id`;
-      return Promise.all(rows.map((row) => withTypes(tx, row, now)));
-    });
+    return this.#run(async (tx) =>
+      (await selectEndpoints(tx, tx`1 = 1`)).map((row) => readEndpoint(row, now)),
+    );
   }
 
-  /** One endpoint, and how many deliveries wait for it. */
+  /**
+   * One endpoint, and how many deliveries wait for it. With none, all up to `cursor` was delivered
+   * or was not wanted.
+   */
   endpoint(id: string, now = Date.now()) {
     return this.#run(async (tx) => {
-      const [row] = await tx<EndpointRow[]>`SELECT * FROM endpoints WHERE id = ${id}`;
+      const [row] = await selectEndpoints(tx, tx`id = ${id}`);
       if (!row) return undefined;
-      const [count] = await tx<{ waiting: number }[]>`
-        SELECT COUNT(*) AS waiting FROM deliveries
-        WHERE endpoint_id = ${id} AND state = 'waiting'`;
-      return { ...(await withTypes(tx, row, now)), waiting: Number(count?.waiting) };
+      return { ...readEndpoint(row, now), waiting: Number(row.waiting), cursor: this.#feed.cursor };
     });
   }
 
@@ -342,36 +487,35 @@ export class Outbox {
   deliveries(endpointId: string): Promise<Delivery[]> {
     return this.#run(async (tx) => {
       const rows = await tx<
-        { event_key: string; id: string; type: string; state: State; due_at: number }[]
+        { id: string; type: string; state: State; due_at: number; attempts: string }[]
       >`
-        SELECT deliveries.event_key, id, type, state, due_at
+        SELECT id, type, state, due_at, attempts
         FROM deliveries JOIN events ON events.event_key = deliveries.event_key
         WHERE endpoint_id = ${endpointId} ORDER BY epoch DESC, place DESC LIMIT ${LISTED}`;
-      return Promise.all(
-        rows.map(async ({ event_key, id, type, state, due_at }) => ({
-          id,
-          type,
-          state,
-          dueAt: state === "waiting" ? Number(due_at) : undefined,
-          attempts: await tx<Delivery["attempts"]>`
-            SELECT at, ms, status, error, answer FROM attempts
-            WHERE endpoint_id = ${endpointId} AND event_key = ${event_key} ORDER BY at`,
-        })),
-      );
+      return rows.map(({ id, type, state, due_at, attempts }) => ({
+        id,
+        type,
+        state,
+        dueAt: state === "waiting" ? Number(due_at) : undefined,
+        attempts: JSON.parse(attempts),
+      }));
     });
   }
 
-  change(
-    id: string,
-    { url, types, ordered }: { url?: string; types?: readonly string[] | null; ordered?: boolean },
-  ): Promise<boolean> {
-    return this.#change(id, async (tx) => {
-      if (url !== undefined) await tx`UPDATE endpoints SET url = ${url} WHERE id = ${id}`;
-      if (ordered !== undefined)
-        await tx`UPDATE endpoints SET ordered = ${Number(ordered)} WHERE id = ${id}`;
-      if (types === undefined) return;
+  /** Changes what is named. `types` and `ratePerSecond` may be named as undefined. */
+  change(id: string, change: Partial<Settings>): Promise<boolean> {
+    return this.#change(id, async (tx, row) => {
+      const { url, types, ordered, headers, ratePerSecond } = {
+        ...readEndpoint(row, 0),
+        ...change,
+      };
+      await tx`
+        UPDATE endpoints
+        SET url = ${url}, ordered = ${Number(ordered)}, headers = ${JSON.stringify(headers)},
+          rate_per_second = ${ratePerSecond ?? null}
+        WHERE id = ${id}`;
       await tx`DELETE FROM subscriptions WHERE endpoint_id = ${id}`;
-      await subscribe(tx, id, types ?? undefined);
+      await insertTypes(tx, id, types);
     });
   }
 
@@ -405,19 +549,41 @@ export class Outbox {
     work: (tx: TransactionSQL, row: EndpointRow) => Promise<unknown>,
   ): Promise<boolean> {
     return this.#run(async (tx) => {
-      const [row] = await tx<EndpointRow[]>`SELECT * FROM endpoints WHERE id = ${id}`;
+      const [row] = await selectEndpoints(tx, tx`id = ${id}`);
       return row !== undefined && (await work(tx, row)) !== false;
-    });
+    }, true);
   }
 
-  /** Forgets what was delivered before `before`. What waits and what is dead stays. */
-  prune(before: number): Promise<void> {
-    return this.#run(async (tx) => {
-      await tx`DELETE FROM deliveries WHERE state = 'delivered' AND due_at < ${before}`;
-      await tx`
-        DELETE FROM events WHERE created_at < ${before}
-          AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event_key = events.event_key)`;
+  /** Forgets what was delivered long ago, a piece at a time, and what is too much. */
+  async prune({ before, maxKept, maxDead }: Keep): Promise<void> {
+    const isMore = await this.#run(async (tx) => {
+      const [dead] = await tx<{ at: number }[]>`
+        SELECT due_at AS at FROM deliveries WHERE state = 'dead'
+        ORDER BY due_at DESC LIMIT 1 OFFSET ${maxDead}`;
+      const [crowded] = await tx<{ at: number }[]>`
+        SELECT created_at AS at FROM events ORDER BY created_at DESC LIMIT 1 OFFSET ${maxKept}`;
+      const tooOld = Number(crowded?.at ?? -1);
+      const old = tx`
+        created_at < ${before} OR created_at <= ${tooOld}`;
+      const dropped = await tx`
+        DELETE FROM deliveries WHERE (endpoint_id, event_key) IN (
+          SELECT endpoint_id, event_key FROM deliveries
+          WHERE state = 'dead' AND due_at <= ${Number(dead?.at ?? -1)} LIMIT ${FORGOTTEN})`;
+      const delivered = await tx`
+        DELETE FROM deliveries WHERE (endpoint_id, event_key) IN (
+          SELECT endpoint_id, deliveries.event_key FROM events
+          JOIN deliveries ON deliveries.event_key = events.event_key
+          WHERE (${old}) AND state = 'delivered'
+            AND (due_at < ${before} OR created_at <= ${tooOld}) LIMIT ${FORGOTTEN})`;
+      const events = await tx`
+        DELETE FROM events WHERE event_key IN (
+          SELECT event_key FROM events
+          WHERE (${old}) AND NOT EXISTS (
+            SELECT 1 FROM deliveries WHERE event_key = events.event_key)
+          LIMIT ${FORGOTTEN})`;
+      return [dropped, delivered, events].some(({ count }) => count === FORGOTTEN);
     });
+    if (isMore) await this.prune({ before, maxKept, maxDead });
   }
 
   /** Ends it, after all that was asked for. */
@@ -427,85 +593,30 @@ export class Outbox {
   }
 }
 
-const optional = (value: number | null) => (value === null ? undefined : Number(value));
+/** What shares one transaction. */
+class Group {
+  readonly tx: TransactionSQL;
+  /** What is told to those who asked, once all is on disk. */
+  readonly done: (() => void)[] = [];
+  readonly fresh: { event: FeedEvent; idempotencyKey: string | undefined }[] = [];
+  readonly due = new Set<string>();
+  readonly announced: Publishing[] = [];
 
-const placeOf = ({ id }: FeedEvent) => {
-  const cursor = parseCursor(id);
-  if (!cursor) throw new TypeError(`id: ${id} is not a feed's.`);
-  return cursor;
-};
-
-// A gap has the id of an event that is lost, and its data are for the one who missed it.
-const gapKey = (endpointId: string, id: string) => `${endpointId} ${id}`;
-
-const eventRow = (event: FeedEvent, now: number, key = event.id) => ({
-  event_key: key,
-  id: event.id,
-  type: event.type,
-  body: encodeBody(event),
-  created_at: now,
-});
-
-const insertEvents = (tx: TransactionSQL, rows: readonly ReturnType<typeof eventRow>[]) =>
-  tx`INSERT INTO events ${tx(rows)} ON CONFLICT (event_key) DO NOTHING`;
-
-const insertDeliveries = (
-  tx: TransactionSQL,
-  endpointId: string,
-  events: readonly { key: string; epoch: number; offset: number }[],
-  now: number,
-) => {
-  const rows = events.map(({ key, epoch, offset }) => ({
-    endpoint_id: endpointId,
-    event_key: key,
-    epoch,
-    place: offset,
-    state: "waiting",
-    failed: 0,
-    due_at: now,
-    leased_until: 0,
-  }));
-  return tx`
-    INSERT INTO deliveries ${tx(rows)}
-    ON CONFLICT (endpoint_id, event_key) DO UPDATE
-    SET state = 'waiting', failed = 0, first_at = NULL, due_at = excluded.due_at
-    WHERE deliveries.state <> 'waiting'`;
-};
-
-const enqueue = async (
-  tx: TransactionSQL,
-  endpointId: string,
-  events: readonly FeedEvent[],
-  now: number,
-) => {
-  for (let i = 0; i < events.length; i += ROWS) {
-    const page = events.slice(i, i + ROWS).map((event) => {
-      const key = event.type === GAP ? gapKey(endpointId, event.id) : event.id;
-      return { key, event, ...placeOf(event) };
-    });
-    await insertEvents(
-      tx,
-      page.map(({ key, event }) => eventRow(event, now, key)),
-    );
-    await insertDeliveries(tx, endpointId, page, now);
+  constructor(tx: TransactionSQL) {
+    this.tx = tx;
   }
-};
 
-const subscribe = (tx: TransactionSQL, id: string, types: readonly string[] = [ALL]) =>
-  tx`INSERT INTO subscriptions ${tx(types.map((type) => ({ endpoint_id: id, type })))}`;
-
-const withTypes = async (tx: TransactionSQL, row: EndpointRow, now: number): Promise<Endpoint> => {
-  const rows = await tx<{ type: string }[]>`
-    SELECT type FROM subscriptions WHERE endpoint_id = ${row.id} ORDER BY type`;
-  const types = rows.map(({ type }) => type);
-  const overlap = row.old_secret !== null && Number(row.old_secret_until) > now;
-  return {
-    id: row.id,
-    url: row.url,
-    types: types.includes(ALL) ? undefined : types,
-    ordered: Number(row.ordered) === 1,
-    disabled: row.disabled ?? undefined,
-    createdAt: Number(row.created_at),
-    secrets: [row.secret, ...(overlap && row.old_secret !== null ? [row.old_secret] : [])],
-  };
-};
+  /** Publishes in the same transaction why an endpoint is disabled. */
+  announce(endpoint: string, reason: Disabled) {
+    const data = { endpoint, reason };
+    const ignore = () => {};
+    this.announced.push({
+      type: "endpoint.disabled",
+      data,
+      idempotencyKey: undefined,
+      always: true,
+      tell: ignore,
+      fail: ignore,
+    });
+  }
+}

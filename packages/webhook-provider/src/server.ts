@@ -1,77 +1,69 @@
-import { GAP, Problem, type FeedEvent } from "@tidings/shared";
+import { Problem, type FeedEvent } from "@tidings/shared";
 import {
   checkOptions,
   contract,
   readJson,
   unavailable,
-  type Publish,
   type ServerOptions,
 } from "@tidings/shared/server";
 import { judge, readUrl } from "./address.ts";
 import { attempt, type AttemptOptions } from "./attempt.ts";
-import { endpoints, readRegistration, type EndpointsOptions } from "./endpoints.ts";
-import { Outbox, type Due, type Endpoint, type State } from "./outbox.ts";
+import { endpoints, type EndpointsOptions } from "./endpoints.ts";
+import { Line, type LineOptions, type Outcome } from "./line.ts";
+import { Outbox, type Due, type Endpoint, type OutboxLimits, type State } from "./outbox.ts";
+import { readRegistration } from "./registration.ts";
 import { retryDelayMs } from "./schedule.ts";
+import { Seats } from "./seats.ts";
 import { encodeHeaders, newSecret } from "./wire.ts";
 
-export interface Options extends ServerOptions, AttemptOptions, EndpointsOptions {
+export interface Options
+  extends ServerOptions, AttemptOptions, EndpointsOptions, LineOptions, OutboxLimits {
   /** Where the outbox lies: a file, or `:memory:`, the default, which ends with the process. */
   database?: string | undefined;
   /** Stretches the retry schedule, or shrinks it for a demo. Default 1. */
   scheduleScale?: number | undefined;
-  /** How many attempts for one endpoint may run at a time. Default 8. */
-  concurrency?: number | undefined;
+  /**
+   * How many attempts for all endpoints may run at a time. Default 200; a quarter of them are for
+   * endpoints whose last one failed. Bun itself makes at most 256 requests at a time.
+   */
+  maxAttempts?: number | undefined;
   /** How long what was delivered can be looked up, in milliseconds. Default 3,600,000: an hour. */
   keepMs?: number | undefined;
+  /** How many of the delivered can be looked up at the most. Default 100,000. */
+  maxKept?: number | undefined;
+  /** How many dead letters are kept; the oldest are forgotten. Default 10,000. */
+  maxDead?: number | undefined;
 }
 
-// A lease outlives the longest attempt. Housekeeping can wait.
-const LEASE_MARGIN_MS = 5_000;
 const HOUSEKEEPING_MS = 60_000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** The queue of one endpoint. It knows nothing of the others, so none can hold it up. */
-interface Line {
-  running: number;
-  slow: boolean;
-  claiming: boolean;
-  again: boolean;
-  timer: Timer | undefined;
-  readonly end: () => void;
-}
-
 export const server = (options: Options) => {
-  const { database = ":memory:", scheduleScale: scale, concurrency = 8 } = options;
-  const {
-    timeoutMs = 15_000,
-    keepMs = 3_600_000,
-    maxBodyBytes = 65_536,
-    signal,
-    waitUntil,
-  } = options;
+  const { database = ":memory:", scheduleScale: scale, maxAttempts = 200, signal } = options;
+  const { timeoutMs = 15_000, maxBodyBytes = 65_536, ratePerSecond = 1_000 } = options;
+  const { keepMs = 3_600_000, maxKept = 100_000, maxDead = 10_000 } = options;
   checkOptions(options, {
     scheduleScale: { min: 0 },
     concurrency: { min: 1, whole: true },
-    timeoutMs: { min: 1, max: MAX_TIMER_MS },
+    ratePerSecond: { min: 0.001 },
+    maxAttempts: { min: 2, whole: true },
+    timeoutMs: { min: 1, max: MAX_TIMER_MS / 4 },
     keepMs: { min: 0 },
+    maxKept: { min: 0, whole: true },
+    maxDead: { min: 0, whole: true },
+    maxWaiting: { min: 1, whole: true },
+    maxWaitingInAll: { min: 1, whole: true },
     rotationMs: { min: 0 },
   });
-  const outbox = new Outbox(database);
   const lines = new Map<string, Line>();
-  const running = new Set<Promise<void>>();
+  const wake = (id: string) => lines.get(id)?.wake();
 
-  // The publisher's 201 means: the event and all its due deliveries are on disk.
-  const publish: Publish = async (type, data, key) => {
-    const event = options.feed.publish(type, data, key);
-    for (const id of await outbox.add(event)) wake(id);
-    return event;
-  };
+  // The publisher's 201 means: the event and all its due deliveries are on disk. [PROVIDER-13]
+  const outbox = new Outbox(database, { ...options, wake });
+  options.startAfter?.(outbox.opened);
   const { app, feed, subscribers, stats, accept, reply, replyJson, addressOf } = contract(
     "webhook-provider",
-    {
-      ...options,
-      publish,
-    },
+    { ...options, publish: (type, data, key) => outbox.publish(type, data, key) },
   );
 
   // 1. accept: no page of another host may register or change an endpoint.
@@ -82,7 +74,11 @@ export const server = (options: Options) => {
     accept(request);
     // The address is judged now, so that a mistake shows at once, and again before each attempt,
     // because a name may lead somewhere else tomorrow.
-    const wish = readRegistration(await readJson(request, maxBodyBytes), type);
+    const { after, ...wish } = readRegistration(
+      await readJson(request, maxBodyBytes),
+      ratePerSecond,
+      type,
+    );
     await judge(readUrl(wish.url), options);
     const endpoint: Endpoint = {
       ...wish,
@@ -94,135 +90,101 @@ export const server = (options: Options) => {
 
     // 3. resume: an endpoint may begin in the past; its place is kept here from then on, as a
     // queue of what it has not accepted yet.
-    const { after, types } = wish;
-    const wants = ({ type }: FeedEvent) => !types || type === GAP || types.includes(type);
-    const missed = after === undefined ? [] : feed.since(after).filter(wants);
-    const { cursor } = feed;
+    const reader = after === undefined ? undefined : feed.reader({ after, types: wish.types });
+    const missed = () => {
+      const events: FeedEvent[] = [];
+      for (let batch = reader?.read(); batch; batch = reader?.read()) events.push(...batch.events);
+      return events;
+    };
 
-    // 4. hand over: what was missed is read and the registration is asked for in one turn of the
-    // event loop, and the outbox works in the order of asking. What is published from now on
-    // finds the endpoint there: no hole, no double.
+    // 4. hand over: what was missed is read in the transaction that writes the endpoint. What is
+    // published from then on finds it there: no hole, no double.
     const line = open(endpoint.id);
     if (!subscribers.join(line.end, addressOf(request))) throw unavailable();
     lines.set(endpoint.id, line);
-    await outbox.register(endpoint, missed).catch((error) => {
+    const cursor = await outbox.register(endpoint, missed).catch((error) => {
       close(endpoint.id);
       throw error;
     });
-    wake(endpoint.id);
+    line.wake();
     return { endpoint, cursor };
   };
 
   // 5. deliver: each event in a request of its own, signed anew for each attempt. 2xx is a
-  // receipt; everything else is a failure and is tried again by the schedule, up to its end.
-  const deliver = async (line: Line, endpoint: Endpoint, due: Due) => {
-    const result = await send(endpoint, due.id, due.body);
-    const { status } = result;
-    const received = status !== null && status >= 200 && status < 300;
-    // 410: never again. 429, 502, 504: gently, one at a time.
-    line.slow = status === 429 || status === 502 || status === 504;
-    const pause =
-      received || status === 410
-        ? undefined
-        : retryDelayMs(due.failed + 1, { scale, askedMs: result.askedMs });
-    const state: State = received ? "delivered" : pause === undefined ? "dead" : "waiting";
-    if (received) stats.delivered++;
+  // receipt; everything else is a failure and is tried again by the schedule, up to its end. Its
+  // result is written down together with others; were it lost, the delivery would be repeated.
+  // [PROVIDER-9]
+  const deliver = async (endpoint: Endpoint, due: Due): Promise<Outcome> => {
+    const attempt = await send(endpoint, due.id, due.body);
+    const { status, askedMs } = attempt;
+    const accepted = status !== null && status >= 200 && status < 300;
+    // 410: never again.
+    const isLast = accepted || status === 410;
+    const pauseMs = isLast ? undefined : retryDelayMs(due.failed + 1, { scale, askedMs });
+    const dueAt = pauseMs === undefined ? undefined : Date.now() + pauseMs;
+    const state: State = accepted ? "delivered" : dueAt === undefined ? "dead" : "waiting";
+    if (accepted) stats.delivered++;
     if (state === "dead") stats.dropped++;
-    const dueAt = pause === undefined ? undefined : Date.now() + pause;
-    const disabled = await outbox.record(endpoint.id, due, result, state, dueAt);
-    if (!disabled) return;
-    const reason = status === 410 ? "gone" : "failing";
-    await publish("endpoint.disabled", { endpoint: endpoint.id, reason });
+    outbox.record({ endpointId: endpoint.id, due, attempt, state, dueAt }).catch(() => {});
+    return { accepted, slow: status === 429 || status === 502 || status === 504 };
   };
-  const send = ({ url, secrets }: Endpoint, id: string, body: string) => {
+  const send = ({ url, headers, secrets }: Endpoint, id: string, body: string) => {
     stats.bytesOut += Buffer.byteLength(body);
-    return attempt(readUrl(url), encodeHeaders(id, body, secrets), body, options);
+    return attempt(
+      new URL(url),
+      { ...headers, ...encodeHeaders(id, body, secrets) },
+      body,
+      options,
+    );
   };
 
   // 6. heartbeat: none. Nothing is held open, so nothing can die unnoticed: each delivery is its
   // own proof of life. What ticks here is the outbox's housekeeping.
   const keepHouse = () => {
-    outbox.prune(Date.now() - keepMs).catch(console.error);
-    for (const id of lines.keys()) wake(id);
+    outbox.prune({ before: Date.now() - keepMs, maxKept, maxDead }).catch(() => {});
+    for (const line of lines.values()) line.wake();
   };
   const housekeeping = setInterval(keepHouse, HOUSEKEEPING_MS);
 
-  // 7. slow reader: it fills its own queue, on disk, with a few attempts at a time that each end
-  // in bounded time. A line takes what is due as long as it has room, then sleeps until the next.
-  const wake = (id: string) => {
-    const line = lines.get(id);
-    if (!line) return;
-    line.again = true;
-    if (!line.claiming) pump(id, line).catch(console.error);
-  };
-  const pump = async (id: string, line: Line) => {
-    const room = () => (line.slow ? 1 : concurrency) - line.running;
-    line.claiming = true;
-    try {
-      while (line.again && room() > 0) {
-        line.again = false;
-        const claim = await outbox.claim(id, room(), timeoutMs + LEASE_MARGIN_MS);
-        // Disabled, deleted or closing by now.
-        if (!claim || !lines.has(id)) return;
-        for (const due of claim.due) {
-          line.running++;
-          const done = deliver(line, claim.endpoint, due).catch(console.error);
-          running.add(done);
-          done.finally(() => {
-            line.running--;
-            running.delete(done);
-            wake(id);
-          });
-        }
-        clearTimeout(line.timer);
-        if (claim.nextAt === undefined) continue;
-        const sleepMs = Math.min(Math.max(0, claim.nextAt - Date.now()), MAX_TIMER_MS);
-        line.timer = setTimeout(wake, sleepMs, id);
-      }
-    } finally {
-      line.claiming = false;
-    }
-  };
+  // 7. slow reader: it fills its own line, on disk, with a few attempts at a time that each end in
+  // bounded time. Those who do not answer share seats of their own. [PROVIDER-14]
+  const few = Math.ceil(maxAttempts / 4);
+  const seats = { good: new Seats(maxAttempts - few), doubtful: new Seats(few) };
+  const open = (id: string) => new Line(id, options, { outbox, seats, timeoutMs, deliver });
 
   // 8. close: a line ends when its endpoint is deleted, and all do when the server ends. Attempts
   // that run may end; the rest lies in the outbox for the next life.
-  const open = (id: string): Line => ({
-    running: 0,
-    slow: false,
-    claiming: false,
-    again: false,
-    timer: undefined,
-    end: () => close(id),
-  });
   const close = (id: string) => {
     const line = lines.get(id);
     if (!line) return;
-    clearTimeout(line.timer);
+    line.end();
     lines.delete(id);
     subscribers.leave(line.end);
   };
   const drain = async () => {
     clearInterval(housekeeping);
-    await Promise.allSettled(running);
+    await Promise.all([seats.good.empty(), seats.doubtful.empty()]);
     await outbox.close();
   };
   signal?.addEventListener("abort", () => {
     const drained = drain().catch(console.error);
-    waitUntil?.(drained);
+    options.waitUntil?.(drained);
   });
 
   // The endpoints of a former life go on where they were.
   const takeUp = async () => {
+    await outbox.opened;
     for (const { id } of await outbox.endpoints()) {
       if (lines.has(id) || signal?.aborted) continue;
       const line = open(id);
       lines.set(id, line);
       subscribers.join(line.end, "");
-      wake(id);
+      line.wake();
     }
   };
-  takeUp().catch(console.error);
+  takeUp().catch(() => {});
 
+  const renew = (id: string) => lines.get(id)?.renew();
   return app
     .get("/events", () => {
       throw new Problem(
@@ -232,6 +194,19 @@ export const server = (options: Options) => {
       );
     })
     .use(
-      endpoints({ outbox, feed, options, accept, reply, replyJson, register, send, wake, close }),
+      endpoints({
+        outbox,
+        feed,
+        options,
+        ratePerSecond,
+        accept,
+        reply,
+        replyJson,
+        register,
+        send,
+        seats: seats.doubtful,
+        renew,
+        close,
+      }),
     );
 };

@@ -1,0 +1,164 @@
+import type { Seats } from "./seats.ts";
+import type { Due, Endpoint, Outbox } from "./outbox.ts";
+
+/** How a delivery went, as far as the line is concerned. */
+export interface Outcome {
+  readonly accepted: boolean;
+  /** Whether the receiver asked to be spared: one at a time, until it accepts one. */
+  readonly slow: boolean;
+}
+
+export interface LineOptions {
+  /** How many attempts for one endpoint may run at a time. Default 8. */
+  concurrency?: number | undefined;
+  /** How many may begin in a second; an endpoint may ask for less. Default 1,000. */
+  ratePerSecond?: number | undefined;
+}
+
+interface Parts {
+  readonly timeoutMs: number;
+  readonly outbox: Pick<Outbox, "claim" | "release">;
+  /** For lines whose last delivery was accepted, and for the others. */
+  readonly seats: { readonly good: Seats; readonly doubtful: Seats };
+  /** Makes one attempt, and has its result written down. */
+  readonly deliver: (endpoint: Endpoint, due: Due) => Promise<Outcome>;
+}
+
+// One claim brings work for a while, and so costs next to nothing per delivery.
+const AHEAD = 250;
+const LEASE_MARGIN_MS = 5_000;
+// A second's worth of attempts may begin at once.
+const BURST_MS = 1_000;
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+const failed = (error: unknown): Outcome => {
+  console.error(error);
+  return { accepted: false, slow: false };
+};
+
+/**
+ * The queue of one endpoint: it claims what is due, works through it with a few attempts at a time,
+ * and sleeps until more is due. It knows nothing of the other lines, so none can hold it up; what
+ * they share are seats. [PROVIDER-14]
+ */
+export class Line {
+  readonly #id: string;
+  readonly #parts: Parts;
+  readonly #concurrency: number;
+  readonly #ratePerSecond: number;
+  #endpoint: Endpoint | undefined;
+  #claimed: Due[] = [];
+  /** The last moment at which an attempt can begin and end within the lease. */
+  #startBy = 0;
+  #running = 0;
+  #claiming = false;
+  #more = false;
+  #last: Outcome = { accepted: true, slow: false };
+  /** What the rate limit has used up, as a moment: it lies ahead of now by what began lately. */
+  #spentUntil = 0;
+  #timer: Timer | undefined;
+  #wakesAt = Infinity;
+  #ended = false;
+
+  constructor(id: string, { concurrency = 8, ratePerSecond = 1_000 }: LineOptions, parts: Parts) {
+    this.#id = id;
+    this.#concurrency = concurrency;
+    this.#ratePerSecond = ratePerSecond;
+    this.#parts = parts;
+  }
+
+  /** Something is due, or may be. */
+  wake(): void {
+    this.#more = true;
+    this.#pump();
+  }
+
+  /** Gives back what was claimed ahead, and claims anew: the endpoint has changed. */
+  renew(): void {
+    this.#giveBack();
+    this.wake();
+  }
+
+  /** Begins nothing more. Attempts that run may end. */
+  readonly end = (): void => {
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    this.#giveBack();
+  };
+
+  #giveBack(): void {
+    const claimed = this.#claimed.splice(0);
+    // What cannot be given back is due again when its lease ends.
+    if (claimed.length > 0) this.#parts.outbox.release(this.#id, claimed).catch(() => {});
+  }
+
+  get #room(): number {
+    const { ordered = true } = this.#endpoint ?? {};
+    return (ordered || this.#last.slow ? 1 : this.#concurrency) - this.#running;
+  }
+
+  readonly #pump = (): void => {
+    while (!this.#ended && this.#room > 0) {
+      const now = Date.now();
+      if (this.#claimed.length > 0 && now > this.#startBy) this.#giveBack();
+      const [due] = this.#claimed;
+      if (!due || !this.#endpoint) return void this.#claim();
+      const early = this.#spentUntil - BURST_MS - now;
+      if (early > 0) return this.#sleepUntil(now + early);
+      const { good, doubtful } = this.#parts.seats;
+      const seats = this.#last.accepted ? good : doubtful;
+      if (!seats.take(this.#pump)) return;
+      this.#claimed.shift();
+      const rate = Math.min(this.#endpoint.ratePerSecond ?? Infinity, this.#ratePerSecond);
+      this.#spentUntil = Math.max(now, this.#spentUntil) + 1_000 / rate;
+      void this.#attempt(this.#endpoint, due, seats);
+    }
+  };
+
+  async #attempt(endpoint: Endpoint, due: Due, seats: Seats): Promise<void> {
+    this.#running++;
+    this.#last = await this.#parts.deliver(endpoint, due).catch(failed);
+    this.#running--;
+    // After a failure nothing that was claimed ahead is sure of its turn. The next claim tells what
+    // is, and when.
+    if (!this.#last.accepted) {
+      this.#giveBack();
+      this.#more = true;
+    }
+    seats.give();
+    this.#pump();
+  }
+
+  async #claim(): Promise<void> {
+    if (this.#claiming || !this.#more) return;
+    this.#claiming = true;
+    this.#more = false;
+    const { outbox, timeoutMs } = this.#parts;
+    const now = Date.now();
+    const limit = this.#endpoint && this.#last.accepted ? AHEAD : this.#concurrency;
+    const leaseMs = 2 * timeoutMs + LEASE_MARGIN_MS;
+    // An outbox that fails is asked again by the housekeeping.
+    const claim = await outbox.claim(this.#id, limit, leaseMs, now).catch(() => undefined);
+    this.#claiming = false;
+    // Disabled, or deleted by now.
+    if (!claim) return;
+    this.#endpoint = claim.endpoint;
+    this.#claimed = claim.due;
+    this.#startBy = now + timeoutMs;
+    if (this.#ended) return this.#giveBack();
+    if (claim.nextAt !== undefined && claim.nextAt <= now) this.#more = true;
+    else if (claim.nextAt !== undefined) this.#sleepUntil(claim.nextAt);
+    this.#pump();
+  }
+
+  #sleepUntil(at: number): void {
+    if (at >= this.#wakesAt) return;
+    clearTimeout(this.#timer);
+    this.#wakesAt = at;
+    const sleepMs = Math.min(Math.max(0, at - Date.now()), MAX_TIMER_MS);
+    this.#timer = setTimeout(() => {
+      this.#wakesAt = Infinity;
+      this.wake();
+    }, sleepMs);
+  }
+}
