@@ -1,5 +1,5 @@
 import type { Seats } from "./seats.ts";
-import type { Due, Endpoint, Outbox } from "./outbox.ts";
+import type { Due, Endpoint, Outbox, OutboxLimits } from "./outbox.ts";
 
 /** How a delivery went, as far as the line is concerned. */
 export interface Outcome {
@@ -8,7 +8,7 @@ export interface Outcome {
   readonly slow: boolean;
 }
 
-export interface LineOptions {
+export interface LineOptions extends OutboxLimits {
   /** How many attempts for one endpoint may run at a time. Default 8. */
   concurrency?: number | undefined;
   /** How many may begin in a second; an endpoint may ask for less. Default 1,000. */

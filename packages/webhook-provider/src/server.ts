@@ -10,14 +10,13 @@ import { judge, readUrl } from "./address.ts";
 import { attempt, type AttemptOptions } from "./attempt.ts";
 import { endpoints, type EndpointsOptions } from "./endpoints.ts";
 import { Line, type LineOptions, type Outcome } from "./line.ts";
-import { Outbox, type Due, type Endpoint, type OutboxLimits, type State } from "./outbox.ts";
+import { Outbox, type Due, type Endpoint, type State } from "./outbox.ts";
 import { readRegistration } from "./registration.ts";
 import { retryDelayMs } from "./schedule.ts";
 import { Seats } from "./seats.ts";
 import { encodeHeaders, newSecret } from "./wire.ts";
 
-export interface Options
-  extends ServerOptions, AttemptOptions, EndpointsOptions, LineOptions, OutboxLimits {
+export interface Options extends ServerOptions, AttemptOptions, EndpointsOptions, LineOptions {
   /** Where the outbox lies: a file, or `:memory:`, the default, which ends with the process. */
   database?: string | undefined;
   /** Stretches the retry schedule, or shrinks it for a demo. Default 1. */
