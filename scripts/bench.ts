@@ -4,6 +4,7 @@ import {
   compare,
   renderComparison,
   renderMarkdown,
+  renderReport,
   renderTable,
   validateResult,
   type Result,
@@ -13,12 +14,15 @@ import {
   bench,
   estimateMs,
   lanes,
+  maxDescriptors,
+  MIN_PAYLOAD_BYTES,
+  peers,
+  peerVersions,
   scenarios,
   settingsOf,
   type Contender,
   type Mode,
 } from "@tidings/bench/engine";
-import { MIN_PAYLOAD_BYTES } from "../packages/bench/src/load/stamp.ts";
 import { mkdir } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { fail, numberOption, readArgs } from "./cli.ts";
@@ -31,8 +35,9 @@ const usage = `usage: bun run bench [options]              measures, in under th
   --quick            fan-out only, in half a minute
   --full             many rounds of everything, with long windows
   --only a,b         only these lanes or contenders, such as sse,ws
+  --peers            with servers that others have written, as far as they are installed
   --scenario NAME    ${scenarios.map(({ name }) => name).join(", ")}; default: all
-  --rounds N         rounds of what is measured in rounds, 1 to 100; default 5
+  --rounds N         1 to 100; default 5 of fan-out, and 1 of the others
   --subscribers N    how many there are; default: the scenario's own number
   --rate N           events in a second; default: the scenario's own rate
   --payload N        bytes of data in each event; default 128
@@ -44,6 +49,7 @@ const { values, positionals } = readArgs(usage, {
   quick: { type: "boolean", default: false },
   full: { type: "boolean", default: false },
   only: { type: "string" },
+  peers: { type: "boolean", default: false },
   scenario: { type: "string" },
   rounds: { type: "string" },
   subscribers: { type: "string" },
@@ -54,7 +60,10 @@ const { values, positionals } = readArgs(usage, {
   out: { type: "string" },
 });
 
-const all: readonly Contender[] = [...lanes, ...baselines];
+// Files that a process has open beside its subscribers' sockets.
+const SPARE = 200;
+
+const all: readonly Contender[] = [...lanes, ...baselines, ...peers()];
 const [order, ...files] = positionals;
 
 const load = async (path: string): Promise<Result> => {
@@ -72,11 +81,17 @@ const number = (name: "rounds" | "subscribers" | "rate" | "payload", min: number
 
 const chosenContenders = (): readonly Contender[] => {
   const names = values.only?.split(",");
-  if (!names) return all;
-  const unknown = names.find((name) => !all.some((c) => c.lane === name || c.name === name));
+  const unknown = names?.find((name) => !all.some((c) => c.lane === name || c.name === name));
   if (unknown !== undefined)
     fail(`--only: there is no ${unknown}; \`bun run bench list\` shows what there is`);
-  return all.filter(({ lane, name }) => names.includes(lane) || names.includes(name));
+  const wanted = all.filter(
+    ({ lane, name, kind }) =>
+      names?.includes(name) ||
+      ((kind !== "peer" || values.peers) && (names?.includes(lane) ?? true)),
+  );
+  for (const { name, missing } of wanted) if (missing) console.error(`${name} is ${missing}`);
+  const there = wanted.filter(({ missing }) => missing === undefined);
+  return there.length > 0 ? there : fail("nothing is left to measure");
 };
 
 const chosenScenarios = () => {
@@ -91,37 +106,51 @@ const list = () => {
   for (const { name, question } of scenarios) console.log(`  ${name.padEnd(20)} ${question}`);
   console.log("\nContenders");
   for (const { name, title, kind, missing } of all)
-    console.log(`  ${name.padEnd(20)} ${title} (${kind})${missing ? `: ${missing}` : ""}`);
+    console.log(`  ${name.padEnd(20)} ${title} (${kind})${missing ? `, ${missing}` : ""}`);
+};
+
+/** Writes a result's page beside it. */
+const writeReport = async (result: Result, json: string): Promise<string> => {
+  const html = `${json.replace(/\.json$/, "")}.html`;
+  await Bun.write(html, renderReport(result));
+  return html;
 };
 
 const write = async (result: Result) => {
   const folder = resolve(values.out ?? ".tidings/bench");
-  const name = `bench-${result.startedAt.replaceAll(/[:.]/g, "-")}`;
+  const json = join(folder, `bench-${result.startedAt.replaceAll(/[:.]/g, "-")}.json`);
   await mkdir(folder, { recursive: true });
-  const json = join(folder, `${name}.json`);
   await Bun.write(json, JSON.stringify(result));
-  return { json };
+  return { json, html: await writeReport(result, json) };
 };
+
+const shown = (path: string) => relative(process.cwd(), path);
 
 const measure = async () => {
   if (values.quick && values.full) fail("--quick and --full exclude each other; choose one");
   if (values.json && values.markdown) fail("--json and --markdown exclude each other; choose one");
   const mode: Mode = values.quick ? "quick" : values.full ? "full" : "default";
   const standard = settingsOf(mode);
+  const rounds = number("rounds", 1, 100) ?? standard.rounds;
   const settings = {
     ...standard,
-    rounds: number("rounds", 1, 100) ?? standard.rounds,
+    rounds,
+    roundsOfAll: values.rounds !== undefined || standard.roundsOfAll,
     subscribers: number("subscribers", 1, 100_000),
     rate: number("rate", 1, 100_000),
     payloadBytes: number("payload", MIN_PAYLOAD_BYTES, 60_000) ?? standard.payloadBytes,
   };
   const selection = { scenarios: chosenScenarios(), contenders: chosenContenders() };
+  const descriptors = maxDescriptors();
+  if (settings.subscribers !== undefined && settings.subscribers + SPARE > descriptors)
+    fail(`--subscribers: ${descriptors} files may be open here; raise it with \`ulimit -n\``);
   console.error(`This takes about ${duration(estimateMs(selection, settings))}.`);
   const progress = showProgress();
   const result = await bench({
     ...selection,
     settings,
     flags: process.argv.slice(2),
+    versions: selection.contenders.some(({ kind }) => kind === "peer") ? peerVersions() : {},
     onProgress: progress.show,
     onAudit: (audits) =>
       progress.say(
@@ -136,7 +165,7 @@ const measure = async () => {
       ),
   }).finally(progress.end);
   validateResult(result);
-  const { json } = await write(result);
+  const { json, html } = await write(result);
   console.log(
     values.json
       ? JSON.stringify(result)
@@ -144,7 +173,7 @@ const measure = async () => {
         ? renderMarkdown(result)
         : renderTable(result),
   );
-  console.error(`figures  ${relative(process.cwd(), json)}`);
+  console.error(`\nreport  ${shown(html)}\nfigures ${shown(json)}`);
 };
 
 if (order === undefined) await measure();
@@ -152,4 +181,7 @@ else if (order === "list" && files.length === 0) list();
 else if (order === "compare" && files.length === 2) {
   const [before = "", after = ""] = files;
   console.log(renderComparison(compare(await load(before), await load(after))));
+} else if (order === "report" && files.length === 1) {
+  const [json = ""] = files;
+  console.log(shown(await writeReport(await load(json), resolve(json))));
 } else fail(`bench does not know ${positionals.join(" ")}`, usage);

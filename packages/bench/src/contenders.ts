@@ -40,9 +40,9 @@ const tidings = (technique: Technique): Contender => {
 
 const BASELINE = "packages/bench/baselines/raw-bun.ts";
 
-const baseline = (lane: string): Contender => ({
+const baseline = ({ lane, title }: Contender): Contender => ({
   name: `${lane}/raw-bun`,
-  title: `${lane} by hand on Bun.serve`,
+  title: `${title}, by hand on Bun.serve`,
   kind: "baseline",
   deviations: [
     "No framework, limits, heartbeats, slow readers or problem details.",
@@ -72,4 +72,4 @@ export const lanes: readonly Contender[] = techniques
 /** What each lane costs on the bare runtime. */
 export const baselines: readonly Contender[] = lanes
   .filter(({ lane }) => lane in wires)
-  .map(({ lane }) => baseline(lane));
+  .map(baseline);

@@ -29,7 +29,7 @@ export const planOf = ({ scenarios, contenders }: Selection, settings: Settings)
   const random = createRandom(settings.seed);
   return scenarios.flatMap((scenario) => {
     const some = contenders.filter(({ kind }) => scenario.forAll || kind === "tidings");
-    const manyRounds = scenario.inRounds || settings.mode === "full";
+    const manyRounds = scenario.inRounds || settings.roundsOfAll;
     return Array.from({ length: manyRounds ? settings.rounds : 1 }, (_, i) => i + 1).flatMap(
       (round) =>
         shuffled(

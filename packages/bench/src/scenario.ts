@@ -12,7 +12,7 @@ export interface Cell {
 
 /** One kind of work, the same for every contender. */
 export interface Scenario extends Omit<Named, "params"> {
-  /** Whether it takes several rounds even when time is short. */
+  /** Whether its figures need several rounds, even when time is short. */
   readonly inRounds: boolean;
   /** Whether baselines and peers take part; else only the techniques do. */
   readonly forAll: boolean;

@@ -4,8 +4,10 @@ export type Mode = "quick" | "default" | "full";
 /** What a bench is told. What is undefined is left to the scenario. */
 export interface Settings {
   readonly mode: Mode;
-  /** How often each contender runs where rounds are taken. */
+  /** How often each contender runs. */
   readonly rounds: number;
+  /** Whether every scenario has so many rounds; else only those whose figures need them. */
+  readonly roundsOfAll: boolean;
   /** Of the order of the runs, and of the moments of publication. */
   readonly seed: number;
   readonly subscribers?: number | undefined;
@@ -26,6 +28,7 @@ const modes: Readonly<Record<Mode, Pick<Settings, "rounds" | "warmUpMs" | "measu
 export const settingsOf = (mode: Mode): Settings => ({
   mode,
   seed: 1,
+  roundsOfAll: mode === "full",
   payloadBytes: 128,
   ...modes[mode],
 });

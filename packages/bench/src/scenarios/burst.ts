@@ -6,7 +6,7 @@ import { judge, longestPauseMs, Trial } from "../trial.ts";
 import { BACK_OFF_MS, OPEN_MS } from "./common.ts";
 
 const work = ({ subscribers, payloadBytes }: Settings) => ({
-  subscribers: subscribers ?? 100,
+  subscribers: subscribers ?? 50,
   payloadBytes,
   pollMs: 500,
   /** What the p99 of the staleness must stay under, beside what a poll waits by design. */
@@ -14,7 +14,7 @@ const work = ({ subscribers, payloadBytes }: Settings) => ({
 });
 
 // Long steps until one fails; then the gap is halved, in the logarithm, so many times.
-const LADDER = [4, 16, 64, 256, 1_024, 4_096, 16_384];
+const LADDER = [2, 8, 32, 128, 512, 2_048, 8_192];
 const HALVINGS = 2;
 const STEPS = 7;
 

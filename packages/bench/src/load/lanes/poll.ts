@@ -37,8 +37,9 @@ export class Poll extends Connection {
     this.#advance(answer);
     this.becomeLive();
     if (this.#wire.held) return this.#poll();
-    // While a page leaves something behind, the client need not wait.
-    const more = header(answer.head, "x-poll-interval") === "0";
+    // While a page leaves something behind, the client need not wait. nchan's has one event.
+    const single = this.#wire.cursor === "headers" && answer.status === 200;
+    const more = single || header(answer.head, "x-poll-interval") === "0";
     if (more) this.#poll();
     else setTimeout(this.#poll, this.#pauseMs());
   }
@@ -53,8 +54,8 @@ export class Poll extends Connection {
   }
 
   #advance({ status, head, body }: Answer): void {
-    if (status === 304) return;
     if (this.#wire.cursor === "query") {
+      if (status === 304) return;
       const cursor = CURSOR.exec(body)?.[1];
       if (cursor === undefined) throw new Error("A poll's answer has no cursor.");
       const etag = this.#wire.held ? undefined : header(head, "etag");
@@ -63,6 +64,7 @@ export class Poll extends Connection {
     } else {
       const since = header(head, "last-modified");
       const etag = header(head, "etag");
+      if (since === undefined || etag === undefined) return;
       this.#headers = [`If-Modified-Since: ${since}`, `If-None-Match: ${etag}`];
     }
   }
