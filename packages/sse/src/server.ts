@@ -3,10 +3,10 @@ import {
   contract,
   createHeartbeat,
   readQuery,
-  type Batch,
   type ServerOptions,
 } from "@tidings/shared/server";
-import { encode, encodeEvent } from "./wire.ts";
+import { Body, headers } from "./body.ts";
+import { encode, encodeBatch, encodeNamed } from "./wire.ts";
 
 export interface Options extends ServerOptions {
   /** A stream that was quiet for so long gets a heartbeat, in ms. Default 15,000; at most 240,000. */
@@ -18,26 +18,14 @@ export interface Options extends ServerOptions {
 }
 
 const utf8 = new TextEncoder();
-const unnamed = (batch: Batch) => utf8.encode(batch.events.map((e) => encodeEvent(e)).join(""));
-const named = (batch: Batch) => utf8.encode(batch.events.map((e) => encodeEvent(e, true)).join(""));
 
-const headers = new Headers({
-  "content-type": "text/event-stream",
-  "cache-control": "no-cache, no-transform",
-  // Without this, nginx keeps everything back until its buffer is full, headers included. [SSE-1]
-  "x-accel-buffering": "no",
-});
-
-export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Options) => {
-  const { maxHeldBytes = 262_144 } = options;
-  checkOptions(
-    { heartbeatMs, retryMs, maxHeldBytes },
-    {
-      heartbeatMs: { min: 1, max: 240_000 },
-      retryMs: { min: 0 },
-      maxHeldBytes: { min: 1 },
-    },
-  );
+export const server = (options: Options) => {
+  const { heartbeatMs = 15_000, retryMs = 2_000, maxHeldBytes = 262_144 } = options;
+  checkOptions(options, {
+    heartbeatMs: { min: 1, max: 240_000 },
+    retryMs: { min: 0 },
+    maxHeldBytes: { min: 1 },
+  });
   const { app, feed, subscribers, stats, accept, reply, addressOf } = contract("sse", options);
   const startHeart = createHeartbeat(heartbeatMs);
 
@@ -66,27 +54,21 @@ export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Op
       reader.close();
       return reply(request, opening, headers);
     }
-    let out: ReadableStreamDirectController;
-    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-    const pull = (controller: ReadableStreamDirectController) => {
-      out = controller;
+    const onOpen = () => {
       send(utf8.encode(opening));
       deliver();
-      return ended;
     };
-    // Bun's direct stream: no queue of its own, and a write that says when the network is full.
-    const stream = new ReadableStream({ type: "direct", pull, cancel });
+    const body = new Body({ onOpen, onRoom: deliver, onLeave });
 
     // 5. deliver: one write for all that a turn of the event loop published, encoded once for
     // all subscribers that stand at the same place. A long replay takes one turn for each page:
     // others have theirs in between, and many that return at once walk side by side. [SLOW-1]
-    const encodeBatch = "named" in query ? named : unnamed;
-    let full = false;
+    const encodePage = "named" in query ? encodeNamed : encodeBatch;
     let paged = false;
     function deliver() {
-      const batch = full || paged ? undefined : reader.read();
+      const batch = body.full || paged ? undefined : reader.read();
       if (!batch) return;
-      send(batch.as(encodeBatch));
+      send(batch.as(encodePage));
       stats.delivered += batch.events.length;
       paged = reader.behind;
       if (paged) setImmediate(nextPage);
@@ -96,32 +78,24 @@ export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Op
       deliver();
     };
     const send = (bytes: Uint8Array) => {
-      const written = out.write(bytes);
-      out.flush();
+      body.write(bytes);
       stats.bytesOut += bytes.byteLength;
       heart.refresh();
-      if (typeof written !== "number") wait(written);
     };
 
     // 6. heartbeat: after a while without events. An id without data dispatches nothing, and
     // moves the client's cursor past what its filter left out. [SSE-7]
-    const beat = () => full || send(utf8.encode(encode({ comment: "", id: reader.cursor })));
+    const beat = () => body.full || send(utf8.encode(encode({ comment: "", id: reader.cursor })));
     const heart = startHeart(beat);
 
     // 7. slow reader: what it has not read stays in the feed, once for all, until the network has
     // room again. One that takes nothing for too long is cut by Bun's idle timeout, and comes back
     // with its cursor. [SSE-10]
-    const wait = async (written: Promise<number>) => {
-      full = true;
-      await written;
-      full = false;
-      deliver();
-    };
-    server?.timeout(request, 8 + Math.ceil(heartbeatMs / 1000));
+    server?.timeout(request, 7 + Math.ceil(heartbeatMs / 1000));
 
     // 8. close: one way out, whoever leaves first; each write is a whole message. [SSE-11]
-    function cancel() {
-      if (full) stats.dropped++;
+    function onLeave() {
+      if (body.full) stats.dropped++;
       leave();
     }
     function leave() {
@@ -131,8 +105,8 @@ export const server = ({ heartbeatMs = 15_000, retryMs = 2_000, ...options }: Op
     }
     function close() {
       leave();
-      end();
+      body.end();
     }
-    return reply(request, stream, headers);
+    return reply(request, body.stream, headers);
   });
 };
