@@ -35,7 +35,7 @@ const usage = `usage: bun run bench [options]              measures, in under th
   --quick            fan-out only, in half a minute
   --full             many rounds of everything, with long windows
   --only a,b         only these lanes or contenders, such as sse,ws
-  --peers            with servers that others have written, as far as they are installed
+  --peers            with what others have written, as far as it is installed
   --scenario NAME    ${scenarios.map(({ name }) => name).join(", ")}; default: all
   --rounds N         1 to 100; default 5 of fan-out, and 1 of the others
   --subscribers N    how many there are; default: the scenario's own number
