@@ -2,7 +2,8 @@
 // says whether they are up to date). Each part stands between two comments that name it.
 import { Glob } from "bun";
 import { dirname, resolve } from "node:path";
-import { cell, lanesOf, LEGEND, notesOf } from "@tidings/conformance";
+import { renderMarkdown, renderMeasured, validateResult } from "@tidings/bench";
+import { cell, laneName, lanesOf, LEGEND, notesOf } from "@tidings/conformance";
 import { fail } from "./cli.ts";
 import { keptMatrix } from "./faults.ts";
 import { optionsOf, type Option } from "./options.ts";
@@ -87,6 +88,21 @@ const faultTable = async (): Promise<string> => {
   ].join("\n");
 };
 
+/** The last result that was committed: their names begin with the day. */
+const lastResult = async () => {
+  const [last] = [...new Glob("bench/results/*.json").scanSync(root)].sort().reverse();
+  if (last === undefined) throw new Error("bench/results: there is no result to show.");
+  return validateResult(await Bun.file(`${root}/${last}`).json());
+};
+
+const measured = async (folder: string) => {
+  const technique = techniques.find(({ name }) => name === folder);
+  const result = await lastResult();
+  return technique
+    ? renderMeasured(result, laneName(technique))
+    : renderMarkdown(result, { brief: true });
+};
+
 /** What makes each part, given the name of the folder that its README lies in. */
 const parts: Record<string, (folder: string) => string | Promise<string>> = {
   techniques: techniqueTable,
@@ -94,6 +110,7 @@ const parts: Record<string, (folder: string) => string | Promise<string>> = {
   window,
   wire,
   faults: faultTable,
+  measured,
   run,
 };
 

@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
-import { validateResult } from "../src/index.ts";
+import { Glob } from "bun";
+import { resolve } from "node:path";
+import { metrics, validateResult } from "../src/index.ts";
 import { sample } from "./result.ts";
 
 /** The sample in which one field, named by its path, has another value. */
@@ -49,4 +51,36 @@ test("a name that is there twice is named", () => {
   expect(() => validateResult({ ...result, contenders })).toThrow(
     "contenders: sse is there twice.",
   );
+});
+
+const root = resolve(import.meta.dir, "../../..");
+const results = [...new Glob("bench/results/*.json").scanSync(root)];
+
+test("every committed result is valid, and named by its day and its commit", async () => {
+  for (const path of results) {
+    const { startedAt, conditions } = validateResult(await Bun.file(`${root}/${path}`).json());
+    const name = `${startedAt.slice(0, 10)}-${conditions.commit.slice(0, 7)}.json`;
+    expect({ path, dirty: conditions.dirty }).toEqual({
+      path: `bench/results/${name}`,
+      dirty: false,
+    });
+  }
+});
+
+test("RESULT.md names every field, kind and metric", async () => {
+  const guide = await Bun.file(resolve(import.meta.dir, "../RESULT.md")).text();
+  const fields = (value: unknown): string[] =>
+    Array.isArray(value)
+      ? value.flatMap(fields)
+      : typeof value === "object" && value !== null
+        ? Object.entries(value).flatMap(([name, each]) => [name, ...fields(each)])
+        : [];
+  const kinds = ["measured", "failed", "invalid", "not applicable", "lost", "doubled", "reordered"];
+  const known = [...new Set([...fields(sample()), ...Object.keys(metrics), ...kinds])];
+  const missing = known.filter(
+    (name) => !guide.includes(`\`${name}\``) && !guide.includes(`"${name}"`),
+  );
+  // Names that are the bench's own, below `versions` and `samples`.
+  const free = ["bun", "elysia", "kernel", "cpuPercent"];
+  expect(missing).toEqual(free);
 });

@@ -1,5 +1,11 @@
 import { expect, test } from "bun:test";
-import { compare, renderComparison, renderMarkdown, renderTable } from "../src/index.ts";
+import {
+  compare,
+  renderComparison,
+  renderMarkdown,
+  renderMeasured,
+  renderTable,
+} from "../src/index.ts";
 import { digits, withUnit } from "../src/report/words.ts";
 import { sample } from "./result.ts";
 import { synthetic } from "./synthetic.ts";
@@ -53,7 +59,7 @@ test("where there is no figure, a word and its reason stand, and never 0", () =>
 test("what was not played is a dash, and a single round is not judged without noise", () => {
   const [line = ""] = renderTable(sample()).split("\n").slice(2);
   expect(line).toBe("sse                  200 µs   300 µs   2.2 µs        –        –        –");
-  expect(renderTable(sample())).toContain("No contender ran twice");
+  expect(renderTable(sample())).toContain("Nothing could be measured twice");
 });
 
 test("ties are shown as ties: sse and ws deliver equally soon, and cost differently", () => {
@@ -75,6 +81,21 @@ test("Markdown has the figures with their intervals, and the conditions", () => 
   expect(markdown).toMatch(/\| WebSockets \| \d+ µs= \(\d+ – \d+ µs\) \|/);
   expect(markdown).toContain("| n/a |");
   expect(markdown).toContain("a processor that does not exist · 2 cores · 4 GiB · bun 1.4.5");
+});
+
+test("in brief it has the techniques only", () => {
+  const markdown = renderMarkdown(result, { brief: true });
+  expect(markdown).toMatch(/\| WebSockets \| \d+ µs= \| /);
+  expect(markdown).not.toContain("by hand");
+});
+
+test("a technique's figures stand beside those of the same by hand", () => {
+  const rows = renderMeasured(result, "sse").split("\n");
+  expect(rows[0]).toBe("|  | here | by hand, on `Bun.serve` |");
+  expect(rows[2]).toMatch(/^\| fan-out: staleness, median \| \d+ µs \(.*\) \| \d+ µs \(.*\) \|$/);
+  expect(rows.find((row) => row.includes("whole again"))).toEndWith(" FAILED |");
+  expect(rows.at(-1)).toContain("commit 0000000 · a processor that does not exist");
+  expect(renderMeasured(result, "smoke")).toBe("The last result has nothing of smoke.");
 });
 
 test("a comparison says what is slower, or that all is equal", () => {

@@ -107,7 +107,8 @@ const METHOD = [
 
 const noiseTable = ({ noise }: Summary): string => {
   const [first] = noise;
-  if (!first) return "<p>No contender ran twice, so nobody knows how large the noise is.</p>";
+  if (!first)
+    return "<p>Nothing could be measured twice in a round, so nobody knows how large the noise is.</p>";
   const known = [...new Set(noise.map(({ figure }) => figure))];
   return `<p>${esc(first.cell.contender.title)} ran twice in each round. By so much did its medians differ from themselves; no smaller difference is called one.</p>
 ${tableOf({ head: ["", "noise"], rows: known.map((each) => [figures[each].title, percent(floorOf(noise, each))]) })}`;

@@ -50,7 +50,8 @@ export const notesOf = ({ problems }: Summary): readonly string[] => [
 /** By how much the contender that ran twice differed from itself. */
 export const noiseText = ({ noise }: Summary): string => {
   const [first] = noise;
-  if (!first) return "No contender ran twice, so nobody knows how large the noise is.";
+  if (!first)
+    return "Nothing could be measured twice in a round, so nobody knows how large the noise is.";
   const parts = [...new Set(noise.map(({ figure }) => figure))].map(
     (figure) => `${figures[figure].title} ${percent(floorOf(noise, figure))}`,
   );
@@ -126,36 +127,38 @@ export const table = (head: readonly string[], rows: readonly (readonly string[]
     ...rows.map((cells) => row(cells.map((cell) => cell.replaceAll("|", "\\|")))),
   ].join("\n");
 
-/** The summary in Markdown, with intervals, conditions and reasons. */
-export const renderMarkdown = (result: Result): string => {
+/**
+ * The answer and the summary in Markdown, with intervals, conditions and reasons; `brief` has only
+ * the techniques, without intervals.
+ */
+export const renderMarkdown = (result: Result, { brief = false } = {}): string => {
   const summary = summaryOf(result);
   const { columns, rows } = summary;
   const head = [
     "",
     ...columns.map(({ scenario, figure }) => `${scenario}: ${figures[figure].title}`),
   ];
-  const body = rows.map(({ contender, entries }) => [
-    contender.title,
-    ...entries.map((entry) => {
-      const { column, estimate } = entry;
-      if (!estimate || estimate.rounds < 2) return textOf(entry);
-      const { low, high } = estimate;
-      return `${textOf(entry)} (${showInterval(column.figure, low, high)})`;
-    }),
-  ]);
+  const body = rows
+    .filter(({ contender }) => !brief || contender.kind === "tidings")
+    .map(({ contender, entries }) => [
+      contender.title,
+      ...entries.map((entry) => {
+        const { column, estimate } = entry;
+        if (brief || !estimate || estimate.rounds < 2) return textOf(entry);
+        const { low, high } = estimate;
+        return `${textOf(entry)} (${showInterval(column.figure, low, high)})`;
+      }),
+    ]);
   const answer = answerOf(result);
+  const bullets = (items: readonly string[]) => items.map((item) => `- ${item}`).join("\n");
+  const legend = legendOf(summary).replace("* best", "\\* best");
   return [
-    ...(answer ? [answer.sentences.map((sentence) => `- ${sentence}`).join("\n")] : []),
+    bullets(answer?.sentences ?? []),
     table(head, body),
-    `${legendOf(summary)} In brackets: the ${CONFIDENCE * 100} % interval.`.replace(
-      "* best",
-      "\\* best",
-    ),
-    noiseText(summary),
-    notesOf(summary)
-      .map((note) => `- ${note}`)
-      .join("\n"),
-    `Measured: ${conditionsOf(result).join(" · ")}`,
+    brief ? legend : `${legend} In brackets: the ${CONFIDENCE * 100} % interval.`,
+    brief ? "" : noiseText(summary),
+    brief ? "" : bullets(notesOf(summary)),
+    `Measured: ${conditionsOf(result).join(" · ")}.`,
   ]
     .filter(Boolean)
     .join("\n\n");

@@ -1,0 +1,39 @@
+// What the README of a technique shows of a result.
+import { figures } from "../metrics.ts";
+import type { Result } from "../result.ts";
+import { CONFIDENCE } from "../stats/bootstrap.ts";
+import { summaryOf, type Entry } from "./summary.ts";
+import { table, textOf } from "./text.ts";
+import { conditionsOf, laneOf, showInterval } from "./words.ts";
+
+/** The figure, its interval where there is one, or the word that stands for it; without a mark. */
+const plain = (entry: Entry): string => {
+  const { column, estimate } = entry;
+  const text = textOf({ ...entry, place: undefined });
+  if (!estimate || estimate.rounds < 2) return text;
+  return `${text} (${showInterval(column.figure, estimate.low, estimate.high)})`;
+};
+
+/** One lane's figures, beside those of the same lane by hand, in Markdown. */
+export const renderMeasured = (result: Result, lane: string): string => {
+  const { columns, rows } = summaryOf(result);
+  const own = rows.filter(
+    ({ contender }) => contender.kind !== "peer" && laneOf(contender.name) === lane,
+  );
+  if (own.length === 0) return `The last result has nothing of ${lane}.`;
+  const head = [
+    "",
+    ...own.map(({ contender }) =>
+      contender.kind === "tidings" ? "here" : "by hand, on `Bun.serve`",
+    ),
+  ];
+  const body = columns.map(({ scenario, figure }, place) => [
+    `${scenario}: ${figures[figure].title}`,
+    ...own.map(({ entries }) => {
+      const entry = entries[place];
+      return entry ? plain(entry) : "–";
+    }),
+  ]);
+  const intervals = `Medians, in brackets their ${CONFIDENCE * 100} % intervals`;
+  return `${table(head, body)}\n\n${intervals}. Measured: ${conditionsOf(result).join(" · ")}.`;
+};
