@@ -170,13 +170,13 @@ export class Inbox {
           next = await this.#write(step);
           turnEndsAt = performance.now() + TURN_MS;
         }
-        processed = undefined;
         if (!next && line.more && !signal.aborted) continue;
         if (!next || signal.aborted) break;
         await this.#process(JSON.parse(next.event), sender, next.attempts);
         processed = next;
       } catch (error) {
-        // Released: it is still the first in line, so that it is the next one again.
+        // Released: it is still the first in line, so that it is the next one again. A commit that
+        // failed is repeated with the next step.
         const { id = "–", attempts = 1 } = next ?? {};
         console.error(`The inbox holds ${sender} back at ${id}, attempt ${attempts}:`, error);
         if (signal.aborted) break;

@@ -158,6 +158,13 @@ describe.each(SENDERS)("%s", (sender) => {
     },
   );
 
+  test("CONSUMER-9: signed, but not UTF-8: 400, and nobody repairs it", async () => {
+    const body = Buffer.from(BODIES[sender].replace("{}", '{"x":"~"}').replace("awesome", "~"));
+    body[body.indexOf("~")] = 0xff;
+    expect((await post(sender, signed(sender, body), body)).status).toBe(400);
+    expect(effects).toBe(0);
+  });
+
   test("CONSUMER-9: signed, and thousands of levels deep: it is taken, and shown", async () => {
     const deep = "[".repeat(20_000) + "]".repeat(20_000);
     const body =

@@ -2,9 +2,10 @@ import { type FeedEvent, GAP } from "@tidings/shared";
 import type { Note } from "@tidings/shared/client";
 import { Feed } from "@tidings/shared/server";
 import { server as providerServer } from "@tidings/webhook-provider/server";
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import { encodeBody, encodeHeaders } from "../../webhook-provider/src/wire.ts";
 import { subscribe, type Options } from "../src/client.ts";
+import { Inbox } from "../src/inbox.ts";
 import { server as consumerServer } from "../src/server.ts";
 
 // Tests wait for events, not for time; a slow machine may take its own.
@@ -108,14 +109,27 @@ describe("the pair", () => {
     expect(await provider.endpoints()).toEqual([]);
   });
 
-  test("leaves nothing behind when the iteration is simply left", async () => {
+  test("leaves nothing behind when the iteration is simply left, although more waits", async () => {
     await using provider = startProvider();
     const event = await provider.publish("a.b", 1);
+    await provider.publish("a.b", 2);
+    const closed = Promise.withResolvers<void>();
+    const close = spyOn(Inbox.prototype, "close").mockImplementation(async function (this: Inbox) {
+      close.mockRestore();
+      await this.close();
+      closed.resolve();
+    });
     for await (const arrived of subscribe(provider.url, { after: "0-0" })) {
       expect(arrived).toEqual(event);
+      const [endpoint] = await provider.endpoints();
+      // Until the other one has been delivered, too.
+      const place = async () =>
+        JSON.parse(await (await provider.ask("GET", `/endpoints/${endpoint!.id}`)).text()).cursor;
+      while ((await place()) === null);
       break;
     }
     expect(await provider.endpoints()).toEqual([]);
+    await closed.promise;
   });
 
   test("replays from a cursor", async () => {
