@@ -38,7 +38,7 @@ const all = {
   rssBytesPerSubscriber: { title: "memory per subscriber", unit: "B", better: "lower" },
   deliveredPerSecond: { title: "deliveries per second", unit: "/s", better: "higher" },
   /** Events per second that every subscriber was given in time, and without loss. */
-  highestRate: { title: "highest rate", unit: "events/s", better: "higher" },
+  highestRate: { title: "highest rate", unit: "/s", better: "higher" },
   /** From the server's end until every subscriber had everything again. */
   wholeAfterMs: { title: "whole again after", unit: "ms", better: "lower" },
   /** Deliveries of what a subscriber had already. */

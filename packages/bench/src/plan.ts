@@ -22,8 +22,8 @@ export interface Selection {
 
 /**
  * What runs when. The rounds of a scenario go over all of its contenders, each in an order of its
- * own, so that whatever changes on the machine meets all of them. One contender runs twice in each
- * round: how far it is from itself is the noise.
+ * own, so that whatever changes on the machine meets all of them. Where the scenario asks for
+ * it, one contender runs twice in each round: how far it is from itself is the noise.
  */
 export const planOf = ({ scenarios, contenders }: Selection, settings: Settings): Planned[] => {
   const random = createRandom(settings.seed);
@@ -33,7 +33,7 @@ export const planOf = ({ scenarios, contenders }: Selection, settings: Settings)
     return Array.from({ length: manyRounds ? settings.rounds : 1 }, (_, i) => i + 1).flatMap(
       (round) =>
         shuffled(
-          scenario.inRounds ? withReplica(some) : some.map((contender) => ({ contender })),
+          scenario.twice ? withReplica(some) : some.map((contender) => ({ contender })),
           random,
         ).map((entry, place) => ({
           ...entry,

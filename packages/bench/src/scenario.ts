@@ -14,6 +14,8 @@ export interface Cell {
 export interface Scenario extends Omit<Named, "params"> {
   /** Whether its figures need several rounds, even when time is short. */
   readonly inRounds: boolean;
+  /** Whether one contender takes part twice, so that the noise is known. */
+  readonly twice: boolean;
   /** Whether baselines and peers take part; else only the techniques do. */
   readonly forAll: boolean;
   params(settings: Settings): Params;

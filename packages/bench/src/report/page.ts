@@ -4,7 +4,7 @@ import type { Contender, Result } from "../result.ts";
 import { CONFIDENCE } from "../stats/bootstrap.ts";
 import { paramsText } from "../stats/cells.ts";
 import { HOW } from "../stats/compare.ts";
-import { floorOf } from "../stats/noise.ts";
+import { floorsOf } from "../stats/noise.ts";
 import { answerOf, COST, type Answer } from "./answer.ts";
 import { colourOf, signOf } from "./draw.ts";
 import { plotsOf, type Drawn, type Figures } from "./plots.ts";
@@ -106,12 +106,15 @@ const METHOD = [
 ];
 
 const noiseTable = ({ noise }: Summary): string => {
-  const [first] = noise;
-  if (!first)
+  const floors = floorsOf(noise);
+  if (floors.length === 0)
     return "<p>Nothing could be measured twice in a round, so nobody knows how large the noise is.</p>";
-  const known = [...new Set(noise.map(({ figure }) => figure))];
-  return `<p>${esc(first.cell.contender.title)} ran twice in each round. By so much did its medians differ from themselves; no smaller difference is called one.</p>
-${tableOf({ head: ["", "noise"], rows: known.map((each) => [figures[each].title, percent(floorOf(noise, each))]) })}`;
+  const rows = floors.map(({ scenario, figure, ratio }) => [
+    `${scenario}: ${figures[figure].title}`,
+    percent(ratio),
+  ]);
+  return `<p>${esc(floors[0]?.contender ?? "")} ran twice. By so much did it differ from itself; no smaller difference is called one.</p>
+<details><summary>The figures</summary>${tableOf({ head: ["", "noise"], rows })}</details>`;
 };
 
 const download = `

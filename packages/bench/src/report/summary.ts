@@ -21,7 +21,7 @@ const COLUMNS: readonly Column[] = [
   { scenario: "fan-out", figure: "bytesInPerDelivery", head: "in" },
   { scenario: "fan-out", figure: "requestsPerDelivery", head: "requests" },
   { scenario: "idle", figure: "rssBytesPerSubscriber", head: "memory" },
-  { scenario: "burst", figure: "highestRate", head: "events/s" },
+  { scenario: "burst", figure: "highestRate", head: "rate" },
   { scenario: "storm", figure: "wholeAfterMs", head: "whole" },
 ];
 

@@ -1,9 +1,9 @@
 import { figures } from "../metrics.ts";
 import type { Result } from "../result.ts";
 import { CONFIDENCE } from "../stats/bootstrap.ts";
-import { paramsText, type Cell } from "../stats/cells.ts";
+import { ownParamsText, type Cell } from "../stats/cells.ts";
 import { HOW, type Change, type Comparison } from "../stats/compare.ts";
-import { floorOf } from "../stats/noise.ts";
+import { floorsOf } from "../stats/noise.ts";
 import { answerOf } from "./answer.ts";
 import { summaryOf, type Entry, type Summary } from "./summary.ts";
 import {
@@ -29,33 +29,38 @@ const marks = { best: "*", tie: "=" } as const;
 export const textOf = ({ column, cell, estimate, place }: Entry): string => {
   if (cell?.problem) return insteadOf[cell.problem.kind];
   if (!estimate) return "–";
-  return (
-    showFigure(column.figure, estimate.value).replace(/ events\/s$/, "") +
-    (place ? marks[place] : "")
+  return showFigure(column.figure, estimate.value) + (place ? marks[place] : "");
+};
+
+const whereOf = (cell: Cell): string =>
+  [cell.scenario.name, cell.contender.name, ownParamsText(cell)].filter(Boolean).join(", ");
+
+const problemText = (cell: Cell): string[] => {
+  const { problem } = cell;
+  return problem ? [`${insteadOf[problem.kind]} ${whereOf(cell)}: ${whyNot(problem)}`] : [];
+};
+
+/** The reasons behind the cells without figures, and the rounds that were left out. */
+export const notesOf = ({ problems }: Summary): readonly string[] => {
+  const left = problems.filter(({ problem }) => !problem);
+  const leftOut = [...Map.groupBy(left, ({ scenario }) => scenario.name)].map(
+    ([scenario, cells]) =>
+      `${scenario}: rounds left out, in which the load generator was the bottleneck: ` +
+      cells.map(({ contender, leftOut }) => `${contender.name} ${leftOut}`).join(", "),
   );
+  return [...problems.flatMap(problemText), ...leftOut];
 };
-
-const problemText = ({ scenario, contender, params, problem, leftOut }: Cell): string => {
-  const where = `${scenario.name}, ${contender.name}${scenario.name === "frontier" ? `, ${paramsText(params)}` : ""}`;
-  return problem
-    ? `${insteadOf[problem.kind]} ${where}: ${whyNot(problem)}`
-    : `${where}: ${leftOut} round${leftOut === 1 ? " was" : "s were"} left out, for the load generator was the bottleneck`;
-};
-
-/** The reasons behind the cells without figures; the same reason is given once. */
-export const notesOf = ({ problems }: Summary): readonly string[] => [
-  ...new Set(problems.map(problemText)),
-];
 
 /** By how much the contender that ran twice differed from itself. */
 export const noiseText = ({ noise }: Summary): string => {
-  const [first] = noise;
-  if (!first)
+  const floors = floorsOf(noise);
+  if (floors.length === 0)
     return "Nothing could be measured twice in a round, so nobody knows how large the noise is.";
-  const parts = [...new Set(noise.map(({ figure }) => figure))].map(
-    (figure) => `${figures[figure].title} ${percent(floorOf(noise, figure))}`,
-  );
-  return `${first.cell.contender.title}, run twice in each round, differed from itself by up to: ${parts.join(", ")}.`;
+  const parts = [...Map.groupBy(floors, ({ scenario }) => scenario)].map(([scenario, own]) => {
+    const each = own.map(({ figure, ratio }) => `${figures[figure].title} ${percent(ratio)}`);
+    return `in ${scenario} by ${each.join(", ")}`;
+  });
+  return `${floors[0]?.contender}, run twice, differed from itself ${parts.join("; ")}.`;
 };
 
 /** What the marks mean, and of how many rounds the figures are. */
@@ -74,8 +79,8 @@ export const legendOf = ({ rows }: Summary): string => {
 
 const HEADS =
   "p50, p99: how old an event is when it arrives, counted from when it was to be published. CPU of " +
-  "the server, bytes out and in, requests: per delivery. Memory: per subscriber. Whole: how long " +
-  "after the server was killed every subscriber had everything again.";
+  "the server, bytes out and in, requests: per delivery. Memory: per subscriber. Rate: the highest, " +
+  "of events. Whole: how long after the server was killed every subscriber had everything again.";
 
 const wide = (value: string, width: number) =>
   " ".repeat(Math.max(0, width - value.length)) + value;
@@ -168,15 +173,9 @@ export const renderMarkdown = (result: Result, { brief = false } = {}): string =
 export const renderComparison = ({ before, after, changes, warnings }: Comparison): string => {
   const real = changes.filter(({ verdict }) => verdict !== "same");
   const line = ({ cell, figure, before, after, ratio, verdict }: Change) => {
-    const { scenario, contender, params } = cell;
-    const own = ["rate", "pollMs"].flatMap((name) => {
-      const value = params[name];
-      return value === undefined || scenario.params[name] !== undefined ? [] : [`${name} ${value}`];
-    });
-    const where = [scenario.name, contender.name, ...own].join(", ");
     const interval = `${times(ratio.value)} (${times(ratio.low)} – ${times(ratio.high)})`;
     const values = `${showFigure(figure, before)} → ${showFigure(figure, after)}`;
-    return wrap(`${verdict} ${where}: ${figures[figure].title} ${values}, ${interval}`);
+    return wrap(`${verdict} ${whereOf(cell)}: ${figures[figure].title} ${values}, ${interval}`);
   };
   const same = changes.length - real.length;
   const names = [before, after].map(

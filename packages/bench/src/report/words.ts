@@ -22,7 +22,8 @@ const STEPS = {
 /** A value with the unit that suits its size: `730 µs`, `1.2 ms`. */
 export const withUnit = (value: number, unit: string): string => {
   if (unit === "ms") return withUnit(value * 1_000, "µs");
-  if (unit !== "µs" && unit !== "B") return `${digits(value)}${unit && ` ${unit}`}`;
+  if (unit !== "µs" && unit !== "B")
+    return `${digits(value)}${unit && !unit.startsWith("/") ? ` ${unit}` : unit}`;
   // What rounds to a thousand of one unit is one of the next.
   const steps = STEPS[unit];
   const [size, name] = steps.findLast(([size]) => Math.abs(value) >= size * 0.9995) ?? steps[0];
@@ -35,7 +36,7 @@ export const showFigure = (figure: Figure, value: number): string =>
 /** An interval, with the unit once where it is the same: `727 – 887 µs`. */
 export const showInterval = (figure: Figure, low: number, high: number): string => {
   const [from = "", to = ""] = [low, high].map((value) => showFigure(figure, value));
-  const unit = / .+$/.exec(to)?.[0] ?? " ";
+  const unit = /[ /].+$/.exec(to)?.[0] ?? " ";
   return `${from.endsWith(unit) ? from.slice(0, -unit.length) : from} – ${to}`;
 };
 
@@ -56,7 +57,9 @@ export const insteadOf: Readonly<Record<Exclude<Outcome["kind"], "measured">, st
 export const whyNot = (problem: Exclude<Outcome, { readonly kind: "measured" }>): string => {
   if (problem.kind !== "failed") return problem.reason;
   const { reason, lost, doubled, reordered } = problem;
-  return `${reason} (lost ${digits(lost)}, doubled ${digits(doubled)}, reordered ${digits(reordered)})`;
+  const counts = Object.entries({ lost, doubled, reordered }).filter(([, count]) => count > 0);
+  const text = counts.map(([name, count]) => `${name} ${digits(count)}`).join(", ");
+  return text ? `${reason} (${text})` : reason;
 };
 
 /** What it was run on, in a few short phrases. */

@@ -27,6 +27,7 @@ export const burst: Scenario = {
   title: "Burst",
   question: "How many events in a second can be delivered, in time and without loss?",
   inRounds: false,
+  twice: false,
   forAll: false,
   params: work,
   estimateMs: (contender, settings) =>

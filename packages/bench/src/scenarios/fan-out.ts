@@ -20,6 +20,7 @@ export const fanOut: Scenario = {
   title: "Fan-out",
   question: "What does it cost to give each of many subscribers every event, and how old is it?",
   inRounds: true,
+  twice: true,
   forAll: true,
   params: work,
   estimateMs: (contender, settings) =>

@@ -30,6 +30,7 @@ export const frontier: Scenario = {
   title: "Frontier",
   question: "Which one should I use? How old may an event be, and what does it cost to have it?",
   inRounds: false,
+  twice: true,
   forAll: false,
   params: work,
   estimateMs: (contender, settings) =>

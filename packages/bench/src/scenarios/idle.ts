@@ -18,6 +18,7 @@ export const idle: Scenario = {
   title: "Idle",
   question: "What does a subscriber cost while nothing happens?",
   inRounds: false,
+  twice: false,
   forAll: false,
   params: work,
   estimateMs: (_, settings) => OPEN_MS + warmUpMs + measureMs(settings),

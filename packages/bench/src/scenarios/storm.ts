@@ -24,6 +24,7 @@ export const storm: Scenario = {
   title: "Storm",
   question: "The server is killed and started again: when does every subscriber have everything?",
   inRounds: false,
+  twice: false,
   forAll: false,
   params: work,
   estimateMs: () => 2 * OPEN_MS + BEFORE_MS + AFTER_MS + 800,

@@ -24,6 +24,14 @@ export const paramsText = (params: Params): string =>
     .map(([name, value]) => `${name} ${value.toLocaleString("en")}`)
     .join(", ");
 
+/** The params that make this cell another one than the scenario's others. */
+export const ownParamsText = ({ scenario, params }: Pick<Cell, "scenario" | "params">): string =>
+  paramsText(
+    Object.fromEntries(
+      Object.entries(params).filter(([name, value]) => scenario.params[name] !== value),
+    ),
+  );
+
 /** Params as a key. `pollMs` is the contender's own choice, and no part of the work. */
 export const workOf = ({ params }: { readonly params: Params }): string =>
   paramsText(Object.fromEntries(Object.entries(params).filter(([name]) => name !== "pollMs")));

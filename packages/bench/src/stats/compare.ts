@@ -165,9 +165,9 @@ export const compare = (before: Result, after: Result): Comparison => {
     FALSE_SHARE,
   );
   const changes = tested.map(({ chanceBeyond: _, ...change }, place): Change => {
-    const { figure, ratio } = change;
+    const { cell, figure, ratio } = change;
     const floor = Math.max(
-      ...[oldNoise, nowNoise].map((noise) => floorOf(noise, figure)),
+      ...[oldNoise, nowNoise].map((noise) => floorOf(noise, cell.scenario.name, figure)),
       drift.get(figure) ?? 1,
     );
     const larger = departure(ratio.value) > floor;

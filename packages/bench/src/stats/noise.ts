@@ -1,6 +1,6 @@
 import { figures, type Figure } from "../metrics.ts";
 import { estimate, median, type Estimate } from "./bootstrap.ts";
-import { figuresIn, ratiosOf, workOf, type Cell } from "./cells.ts";
+import { figuresIn, medianOf, ratiosOf, workOf, type Cell } from "./cells.ts";
 
 /** By how much a contender differed from itself, run twice in each round. */
 export interface Noise {
@@ -25,39 +25,77 @@ export const departure = (ratio: number): number => Math.max(ratio, 1 / ratio);
 /** Less than this is never called a difference, however exact it is. */
 const LEAST = 1.01;
 
+/** What is known of a figure's noise: in this scenario, or else in the others. */
+const noiseIn = (noise: readonly Noise[], scenario: string, figure: Figure): readonly Noise[] => {
+  const known = noise.filter((one) => one.figure === figure);
+  const own = known.filter(({ cell }) => cell.scenario.name === scenario);
+  return own.length > 0 ? own : known;
+};
+
 /**
  * The ratio up to which a difference is no difference: that of the same contender from itself, as
  * the median of all rounds, or for a single round (`rounds` is 1) the largest of any round.
  */
-export const floorOf = (noise: readonly Noise[], figure: Figure, rounds = Infinity): number =>
+export const floorOf = (
+  noise: readonly Noise[],
+  scenario: string,
+  figure: Figure,
+  rounds = Infinity,
+): number =>
   Math.max(
     LEAST,
-    ...noise
-      .filter((one) => one.figure === figure)
+    ...noiseIn(noise, scenario, figure)
       .flatMap(({ ratios }) => (rounds === 1 ? ratios : [median(ratios)]))
       .map(departure),
   );
 
 /** How two cells that did the same work differ in a figure. */
 export interface Difference {
-  /** One against the other, by round. */
-  readonly ratio: Estimate;
+  /** One against the other, by round; `undefined` where something is 0. */
+  readonly ratio: Estimate | undefined;
   /** They cannot be told apart. */
   readonly tie: boolean;
 }
 
-/** `undefined` where nothing can be said: no common round, or a single one and no noise to hold it to. */
+/** `undefined` where nothing can be said: no figures, or a single round and no noise to hold it to. */
 export const differenceOf = (
   one: Cell,
   other: Cell,
   figure: Figure,
   noise: readonly Noise[],
 ): Difference | undefined => {
-  if (one.problem || other.problem || workOf(one) !== workOf(other)) return undefined;
+  if (workOf(one) !== workOf(other)) return undefined;
+  const [own, base] = [medianOf(one, figure), medianOf(other, figure)];
+  if (own === undefined || base === undefined) return undefined;
+  if (own === 0 || base === 0) return { ratio: undefined, tie: own === base };
   const ratios = ratiosOf(one.rounds, other.rounds, figure);
-  const known = ratios.length > 1 || noise.some((each) => each.figure === figure);
+  const scenario = one.scenario.name;
+  const known = ratios.length > 1 || noiseIn(noise, scenario, figure).length > 0;
   if (ratios.length === 0 || !known) return undefined;
   const ratio = estimate(ratios);
-  const within = departure(ratio.value) <= floorOf(noise, figure, ratios.length);
+  const within = departure(ratio.value) <= floorOf(noise, scenario, figure, ratios.length);
   return { ratio, tie: within || (ratios.length > 1 && ratio.low <= 1 && ratio.high >= 1) };
+};
+
+/** By how much a contender that ran twice differed from itself, for those who read it. */
+export interface Floor {
+  readonly scenario: string;
+  readonly contender: string;
+  readonly figure: Figure;
+  readonly ratio: number;
+}
+
+export const floorsOf = (noise: readonly Noise[]): readonly Floor[] => {
+  const floors = new Map<string, Floor>();
+  for (const { cell, figure, ratios } of noise) {
+    const scenario = cell.scenario.name;
+    const ratio = floorOf(noise, scenario, figure, ratios.length);
+    floors.set(`${scenario} ${figure}`, {
+      scenario,
+      contender: cell.contender.title,
+      figure,
+      ratio,
+    });
+  }
+  return [...floors.values()];
 };
