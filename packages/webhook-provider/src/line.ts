@@ -94,7 +94,13 @@ export class Line {
 
   get #room(): number {
     const { ordered = true } = this.#endpoint ?? {};
-    return (ordered || this.#last.slow ? 1 : this.#concurrency) - this.#running;
+    const one = ordered || this.#last.slow || this.#seats.scarce;
+    return (one ? 1 : this.#concurrency) - this.#running;
+  }
+
+  get #seats(): Seats {
+    const { good, doubtful } = this.#parts.seats;
+    return this.#last.accepted ? good : doubtful;
   }
 
   readonly #pump = (): void => {
@@ -105,8 +111,7 @@ export class Line {
       if (!due || !this.#endpoint) return void this.#claim();
       const early = this.#spentUntil - BURST_MS - now;
       if (early > 0) return this.#sleepUntil(now + early);
-      const { good, doubtful } = this.#parts.seats;
-      const seats = this.#last.accepted ? good : doubtful;
+      const seats = this.#seats;
       if (!seats.take(this.#pump)) return;
       this.#claimed.shift();
       const rate = Math.min(this.#endpoint.ratePerSecond ?? Infinity, this.#ratePerSecond);

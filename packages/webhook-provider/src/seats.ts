@@ -13,6 +13,11 @@ export class Seats {
     this.#free = count;
   }
 
+  /** Whether most are taken: from then on nobody shall take a second one, so that all find one. */
+  get scarce(): boolean {
+    return this.#free < this.#count / 2;
+  }
+
   take(again: () => void): boolean {
     if (this.#free > 0) {
       this.#free--;

@@ -114,3 +114,22 @@ test("PROVIDER-14: a hanging endpoint that holds all its seats slows nobody", as
   // It has no more seats than its own.
   expect(hanging.length).toBeLessThanOrEqual(CONCURRENCY);
 });
+
+test("PROVIDER-14: forty endpoints that hang at once slow nobody", async () => {
+  const called = new Set<string>();
+  const all = Promise.withResolvers<void>();
+  await using server = await rawServer((socket) =>
+    socket.on("data", (data) => {
+      called.add(`${data}`.split(" ", 2)[1] ?? "");
+      if (called.size === 40) all.resolve();
+    }),
+  );
+  const times = await ratio(async (provider) => {
+    for (let n = 0; n < 40; n++) await provider.register(`${server.url}${n}`, "x.y");
+    for (let n = 0; n < CONCURRENCY; n++) await provider.publish("x.y");
+    // Each has a seat, and none keeps so many that another one finds none.
+    await all.promise;
+    return () => {};
+  });
+  expect(times).toBeLessThan(MAX_RATIO);
+});
