@@ -4,6 +4,7 @@ import { Problem } from "@tidings/shared";
 
 // Whoever may register a URL may make this server call it: without a guard that is a way into the
 // network behind it (server-side request forgery). Names are no proof of anything, addresses are.
+// [PROVIDER-16]
 
 /** What the guard lets through. */
 export interface GuardOptions {
@@ -94,7 +95,7 @@ export const portOf = ({ port, protocol }: URL): number =>
 /**
  * The address to connect to. All that the name resolves to must pass, because the network may
  * pick any of them; and the caller connects to exactly the returned one, because a second look-up
- * may have another answer. Judge again on each attempt.
+ * may have another answer. Judge again on each attempt. [PROVIDER-17]
  *
  * Throws a 422 problem.
  */

@@ -80,7 +80,7 @@ const readAnswer = async (response: Response): Promise<Uint8Array> => {
   return Buffer.concat(chunks).subarray(0, MAX_ANSWER_BYTES);
 };
 
-/** Sends one delivery, once. Never throws: whatever happens is the result. */
+/** Sends one delivery, once. Never throws: whatever happens is the result. [PROVIDER-10] */
 export const attempt = async (
   url: URL,
   headers: Record<string, string>,

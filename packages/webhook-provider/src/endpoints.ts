@@ -56,7 +56,7 @@ const must = (found: boolean): void => {
   if (!found) throw unknownEndpoint();
 };
 
-/** The API that endpoints are managed with, and the plain form of it that guides teach. */
+/** The API that endpoints are managed with, and the plain form of it that guides teach. [PROVIDER-6] */
 export const endpoints = (parts: Parts) => {
   const { outbox, feed, options, ratePerSecond, accept, reply, replyJson } = parts;
   const { register, send, seats, renew, close } = parts;
@@ -160,7 +160,7 @@ export const endpoints = (parts: Parts) => {
         return replyJson(request, { deliveries: await outbox.deliveries(params.id) });
       })
 
-      // The plain form: the path is the type, the body is the address.
+      // The plain form: the path is the type, the body is the address. [PROVIDER-8]
       .post("/:a/:b", async ({ request, params: { a, b } }) => created(request, plainType(a, b)))
       .delete("/:a/:b", async ({ request, params: { a, b } }) => {
         accept(request);

@@ -11,7 +11,7 @@ export interface Outcome {
 export interface LineOptions extends OutboxLimits {
   /** How many attempts for one endpoint may run at a time. Default 8. */
   concurrency?: number | undefined;
-  /** How many may begin in a second; an endpoint may ask for less. Default 1,000. */
+  /** How many may begin in a second; an endpoint may ask for less. Default 10,000. */
   ratePerSecond?: number | undefined;
 }
 
@@ -60,7 +60,7 @@ export class Line {
   #wakesAt = Infinity;
   #ended = false;
 
-  constructor(id: string, { concurrency = 8, ratePerSecond = 1_000 }: LineOptions, parts: Parts) {
+  constructor(id: string, { concurrency = 8, ratePerSecond = 10_000 }: LineOptions, parts: Parts) {
     this.#id = id;
     this.#concurrency = concurrency;
     this.#ratePerSecond = ratePerSecond;
@@ -109,13 +109,14 @@ export class Line {
       if (this.#claimed.length > 0 && now > this.#startBy) this.#giveBack();
       const [due] = this.#claimed;
       if (!due || !this.#endpoint) return void this.#claim();
-      const early = this.#spentUntil - BURST_MS - now;
-      if (early > 0) return this.#sleepUntil(now + early);
+      const rate = Math.min(this.#endpoint.ratePerSecond ?? Infinity, this.#ratePerSecond);
+      const everyMs = 1_000 / rate;
+      const beginsAt = this.#spentUntil - Math.max(0, BURST_MS - everyMs);
+      if (beginsAt > now) return this.#sleepUntil(beginsAt);
       const seats = this.#seats;
       if (!seats.take(this.#pump)) return;
       this.#claimed.shift();
-      const rate = Math.min(this.#endpoint.ratePerSecond ?? Infinity, this.#ratePerSecond);
-      this.#spentUntil = Math.max(now, this.#spentUntil) + 1_000 / rate;
+      this.#spentUntil = Math.max(now, this.#spentUntil) + everyMs;
       void this.#attempt(this.#endpoint, due, seats);
     }
   };

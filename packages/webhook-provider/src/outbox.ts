@@ -152,7 +152,7 @@ export class Outbox {
   readonly #maxWaitingInAll: number;
   #works: Work[] = [];
   #publishing: Publishing[] = [];
-  #results: { result: Result; fail: (error: unknown) => void; tell: () => void }[] = [];
+  #results: Result[] = [];
   #timer: Timer | undefined;
   #draining = false;
   #safe: boolean | undefined;
@@ -219,7 +219,7 @@ export class Outbox {
         for (const id of group.due) this.#wake(id);
       } catch (error) {
         console.error(error);
-        for (const { fail } of [...works, ...publishing, ...results]) fail(unwritable());
+        for (const { fail } of [...works, ...publishing]) fail(unwritable());
       }
     }
     this.#draining = false;
@@ -343,7 +343,7 @@ export class Outbox {
 
   /**
    * Takes up to `limit` due deliveries of an endpoint, for `leaseMs`; of an ordered one those at
-   * the head of the line. `nextAt`: when another one will be due.
+   * the head of the line. `nextAt`: when another one will be due. [PROVIDER-15]
    */
   claim(endpointId: string, limit: number, leaseMs: number, now = Date.now()) {
     return this.#run(async (tx) => {
@@ -398,20 +398,17 @@ export class Outbox {
   }
 
   /**
-   * Keeps how an attempt went, and ends the lease. The endpoint is disabled when it is gone, or
-   * when an event has used up its schedule and no other was accepted meanwhile either.
+   * Keeps how an attempt went, soon, and ends the lease. The endpoint is disabled when it is gone, or
+   * when an event has used up its schedule and no other was accepted meanwhile either. [PROVIDER-12]
    */
-  record(result: Result): Promise<void> {
-    return new Promise((tell, fail) => {
-      this.#results.push({ result, tell, fail });
-      if (this.#results.length >= MAX_RESULTS) this.#drainSoon();
-      else this.#timer ??= setTimeout(() => this.#drainSoon(), RESULTS_MS);
-    });
+  record(result: Result): void {
+    this.#results.push(result);
+    if (this.#results.length >= MAX_RESULTS) this.#drainSoon();
+    else this.#timer ??= setTimeout(() => this.#drainSoon(), RESULTS_MS);
   }
 
-  async #recordAll(group: Group, asked: readonly { result: Result; tell: () => void }[]) {
+  async #recordAll(group: Group, results: readonly Result[]) {
     const { tx } = group;
-    const results = asked.map(({ result }) => result);
     const rows = results.map(
       ({ endpointId, due, attempt: { askedMs: _, ...attempt }, ...rest }) => {
         const { state, dueAt = attempt.at } = rest;
@@ -462,7 +459,6 @@ export class Outbox {
         RETURNING id`;
       if (disabled) group.announce(endpointId, reason);
     }
-    for (const { tell } of asked) group.done.push(tell);
   }
 
   endpoints(now = Date.now()): Promise<Endpoint[]> {
@@ -473,7 +469,7 @@ export class Outbox {
 
   /**
    * One endpoint, and how many deliveries wait for it. With none, all up to `cursor` was delivered
-   * or was not wanted.
+   * or was not wanted. [PROVIDER-7]
    */
   endpoint(id: string, now = Date.now()) {
     return this.#run(async (tx) => {

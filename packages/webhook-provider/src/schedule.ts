@@ -2,7 +2,7 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** The pause before each attempt, in milliseconds: ten attempts within 75 hours and 35 minutes. */
+/** The pause before each attempt, in milliseconds: ten attempts within 75 hours and 35 minutes. [PROVIDER-11] */
 export const SCHEDULE: readonly number[] = [
   0,
   5 * SECOND,

@@ -39,7 +39,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export const server = (options: Options) => {
   const { database = ":memory:", scheduleScale: scale, maxAttempts = 200, signal } = options;
-  const { timeoutMs = 15_000, maxBodyBytes = 65_536, ratePerSecond = 1_000 } = options;
+  const { timeoutMs = 15_000, maxBodyBytes = 65_536, ratePerSecond = 10_000 } = options;
   const { keepMs = 3_600_000, maxKept = 100_000, maxDead = 10_000 } = options;
   checkOptions(options, {
     scheduleScale: { min: 0 },
@@ -124,7 +124,7 @@ export const server = (options: Options) => {
     const state: State = accepted ? "delivered" : dueAt === undefined ? "dead" : "waiting";
     if (accepted) stats.delivered++;
     if (state === "dead") stats.dropped++;
-    outbox.record({ endpointId: endpoint.id, due, attempt, state, dueAt }).catch(() => {});
+    outbox.record({ endpointId: endpoint.id, due, attempt, state, dueAt });
     return { accepted, slow: status === 429 || status === 502 || status === 504 };
   };
   const send = ({ url, headers, secrets }: Endpoint, id: string, body: string) => {
@@ -184,6 +184,7 @@ export const server = (options: Options) => {
   takeUp().catch(() => {});
 
   const renew = (id: string) => lines.get(id)?.renew();
+  // A provider delivers only by calling. [PROVIDER-19]
   return app
     .get("/events", () => {
       throw new Problem(
