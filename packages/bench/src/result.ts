@@ -100,6 +100,8 @@ export type Outcome = Measured | Failed | Invalid | NotApplicable;
 export interface Measured {
   readonly kind: "measured";
   readonly metrics: Readonly<Partial<Record<Metric, number>>>;
+  /** Metrics that reached the end of what was tried: the truth is at least this. */
+  readonly atLeast?: readonly Metric[];
   /** From the moment in which the event was meant to be published until it was delivered. */
   readonly staleness?: Histogram;
   /** From the moment in which the event was meant to be published until the server took it. */
@@ -218,6 +220,7 @@ const outcomes: Readonly<Record<Outcome["kind"], Check>> = {
   measured: object<Measured>({
     kind: text,
     metrics: map(number, oneOf(...Object.keys(metrics))),
+    atLeast: optional(list(oneOf(...Object.keys(metrics)))),
     staleness: optional(histogram),
     publish: optional(histogram),
     samples: optional(map(list(number))),

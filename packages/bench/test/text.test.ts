@@ -5,6 +5,7 @@ import {
   renderMarkdown,
   renderMeasured,
   renderTable,
+  type Result,
 } from "../src/index.ts";
 import { digits, withUnit } from "../src/report/words.ts";
 import { sample } from "./result.ts";
@@ -58,6 +59,16 @@ test("what was not played is a dash, and a single round is not judged without no
   const [line = ""] = renderTable(sample()).split("\n").slice(2);
   expect(line).toBe("sse                  200 µs   300 µs   2.2 µs        –        –        –");
   expect(renderTable(sample())).toContain("Nothing could be measured twice");
+});
+
+test("what is only known to be at least so much is shown as that", () => {
+  const runs = result.runs.map((run): Result["runs"][number] =>
+    run.scenario === "burst" && run.outcome.kind === "measured"
+      ? { ...run, outcome: { ...run.outcome, atLeast: ["highestRate"] } }
+      : run,
+  );
+  expect(renderTable({ ...result, runs })).toMatch(/^ws .* ≥[\d,]+\/s/m);
+  expect(rowOf("ws")).not.toContain("≥");
 });
 
 test("ties are shown as ties: sse and ws deliver equally soon, and cost differently", () => {

@@ -10,7 +10,15 @@ import { colourOf, signOf } from "./draw.ts";
 import { plotsOf, type Drawn, type Figures } from "./plots.ts";
 import { summaryOf, type Entry, type Summary } from "./summary.ts";
 import { legendOf, notesOf, textOf } from "./text.ts";
-import { conditionsOf, digits, percent, showFigure, showInterval, withUnit } from "./words.ts";
+import {
+  conditionsOf,
+  digits,
+  percent,
+  showFigure,
+  showIn,
+  showInterval,
+  withUnit,
+} from "./words.ts";
 
 const style = await Bun.file(`${import.meta.dir}/style.css`).text();
 
@@ -60,7 +68,7 @@ const summaryTable = ({ columns, rows }: Summary): string => {
       estimate.rounds > 1
         ? `<small>${showInterval(column.figure, estimate.low, estimate.high)}</small>`
         : "";
-    return `<td><span class="${place ?? ""}">${showFigure(column.figure, estimate.value)}</span>${interval}</td>`;
+    return `<td><span class="${place ?? ""}">${showIn(cell, column.figure, estimate.value)}</span>${interval}</td>`;
   };
   const kinds = { tidings: "Techniques", baseline: "Baselines", peer: "Peers" } as const;
   const groups = (Object.keys(kinds) as Contender["kind"][]).map((kind) => {

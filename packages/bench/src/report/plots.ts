@@ -6,7 +6,7 @@ import { cellsOf, figureOf, valuesOf, type Cell } from "../stats/cells.ts";
 import { merge, quantile, total } from "../stats/histogram.ts";
 import { COST, type Answer, type Option } from "./answer.ts";
 import { colourOf, draw, logScale, symbolOf } from "./draw.ts";
-import { digits, laneOf, showFigure, withUnit } from "./words.ts";
+import { digits, laneOf, showFigure, showIn, withUnit } from "./words.ts";
 
 /** A table of raw figures: its first column names the rows. */
 export interface Figures {
@@ -71,7 +71,7 @@ const dots = (
     const estimate = figureOf(cell, figure);
     const name = cell.contender.name;
     // A logarithmic axis has no 0.
-    return estimate && estimate.low > 0 ? [{ ...estimate, name, ours: isOurs(cell) }] : [];
+    return estimate && estimate.low > 0 ? [{ ...estimate, cell, name, ours: isOurs(cell) }] : [];
   });
   if (marks.length === 0) return undefined;
   const names = namesOf(cells);
@@ -96,14 +96,14 @@ const dots = (
         stroke: colour,
         strokeWidth: 2,
         fill: (mark) => (mark.ours ? colour(mark) : "var(--paper)"),
-        title: (mark) => `${mark.name}: ${showFigure(figure, mark.value)}`,
+        title: (mark) => `${mark.name}: ${showIn(mark.cell, figure, mark.value)}`,
       }),
       Plot.text(marks, {
         y: "name",
         x: "high",
         dx: 10,
         textAnchor: "start",
-        text: (mark) => showFigure(figure, mark.value),
+        text: (mark) => showIn(mark.cell, figure, mark.value),
       }),
     ],
   }));
@@ -491,7 +491,7 @@ export const plotsOf = (result: Result, answer: Answer | undefined): readonly Dr
       "burst",
       "highestRate",
       "The highest rate",
-      "Events per second that all subscribers were given without loss and in time. Right is better.",
+      "Events per second that all subscribers were given without loss and in time; ≥ where the highest rate that was tried was kept. Right is better.",
     ),
     cost(
       "storm",

@@ -11,6 +11,7 @@ import {
   insteadOf,
   percent,
   showFigure,
+  showIn,
   showInterval,
   times,
   whyNot,
@@ -29,7 +30,7 @@ const marks = { best: "*", tie: "=" } as const;
 export const textOf = ({ column, cell, estimate, place }: Entry): string => {
   if (cell?.problem) return insteadOf[cell.problem.kind];
   if (!estimate) return "–";
-  return showFigure(column.figure, estimate.value) + (place ? marks[place] : "");
+  return showIn(cell, column.figure, estimate.value) + (place ? marks[place] : "");
 };
 
 const whereOf = (cell: Cell): string =>

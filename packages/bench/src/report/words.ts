@@ -1,6 +1,7 @@
 // How figures are written, wherever they are shown.
 import { figures, type Figure } from "../metrics.ts";
 import type { Outcome, Result } from "../result.ts";
+import { isAtLeast, type Cell } from "../stats/cells.ts";
 
 /** Three digits: 0.0123, 1.23, 12.3, 123, 1,230. */
 export const digits = (value: number): string =>
@@ -32,6 +33,10 @@ export const withUnit = (value: number, unit: string): string => {
 
 export const showFigure = (figure: Figure, value: number): string =>
   withUnit(value, figures[figure].unit);
+
+/** A cell's figure, as an exact one or as a lower bound: `8,190/s`, `≥8,190/s`. */
+export const showIn = (cell: Cell | undefined, figure: Figure, value: number): string =>
+  `${cell && isAtLeast(cell, figure) ? "≥" : ""}${showFigure(figure, value)}`;
 
 /** An interval, with the unit once where it is the same: `727 – 887 µs`. */
 export const showInterval = (figure: Figure, low: number, high: number): string => {

@@ -103,6 +103,8 @@ const outcomeOf = (steps: readonly Step[], subscribers: number): Outcome => {
   return {
     kind: "measured",
     metrics: { highestRate: good.rate, deliveredPerSecond: good.rate * subscribers },
+    // Who kept up with the highest rate that is tried may keep up with more.
+    ...(!bad && { atLeast: ["highestRate", "deliveredPerSecond"] }),
     samples: { rate: steps.map(({ rate }) => rate), p99Us: steps.map(({ p99Us }) => p99Us) },
   };
 };

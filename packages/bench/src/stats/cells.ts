@@ -100,6 +100,10 @@ export const medianOf = (cell: Cell, figure: Figure): number | undefined => {
   return values.length > 0 ? median(values) : undefined;
 };
 
+/** Whether only a lower bound of a figure is known. */
+export const isAtLeast = ({ rounds }: Cell, figure: Figure): boolean =>
+  rounds.some(({ outcome }) => outcome.atLeast?.some((metric) => metric === figure));
+
 /** The figures that any of these cells has, in the order in which they are shown. */
 export const figuresIn = (cells: readonly Cell[]): readonly Figure[] =>
   (Object.keys(figures) as Figure[]).filter((figure) =>
