@@ -180,7 +180,12 @@ if (order === undefined) await measure();
 else if (order === "list" && files.length === 0) list();
 else if (order === "compare" && files.length === 2) {
   const [before = "", after = ""] = files;
-  console.log(renderComparison(compare(await load(before), await load(after))));
+  const results = [await load(before), await load(after)] as const;
+  try {
+    console.log(renderComparison(compare(...results)));
+  } catch (error) {
+    fail(error);
+  }
 } else if (order === "report" && files.length === 1) {
   const [json = ""] = files;
   console.log(shown(await writeReport(await load(json), resolve(json))));

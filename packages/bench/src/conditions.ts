@@ -34,7 +34,7 @@ export const conditionsOf = (
   const all = cpus();
   return {
     commit: git("rev-parse", "HEAD") ?? "unknown",
-    dirty: git("status", "--porcelain") !== "",
+    dirty: (git("status", "--porcelain") ?? "") !== "",
     versions: {
       bun: Bun.version,
       elysia: versionOf("elysia", resolve(root, "packages/shared")),

@@ -1,0 +1,64 @@
+import { expect, test } from "bun:test";
+import { Answers } from "../src/load/answers.ts";
+import { intendedTimes } from "../src/load/schedule.ts";
+import { scan, scanText, stamped, stampOf } from "../src/load/stamp.ts";
+import { Tally } from "../src/load/tally.ts";
+
+test("a schedule is fixed by its seed, has its rate, and keeps to its slots", () => {
+  const schedule = { first: 0, count: 40, perSecond: 20, startAt: 1_000, seed: 7 };
+  const times = intendedTimes(schedule);
+  expect(times).toEqual(intendedTimes(schedule));
+  expect(times).not.toEqual(intendedTimes({ ...schedule, seed: 8 }));
+  times.forEach((moment, slot) => {
+    expect(moment).toBeGreaterThan(1_000 + slot * 50);
+    expect(moment).toBeLessThan(1_000 + (slot + 1) * 50);
+  });
+});
+
+test("a stamp is found wherever the network cuts the bytes", () => {
+  const text = `data: {"data":"${stamped(42, 32)}"}\n\ndata: ~x ${stamped(43, 10)}`;
+  const bytes = Buffer.from(text);
+  const whole: number[] = [];
+  scanText(text, (number) => whole.push(number));
+  expect(whole).toEqual([42, 43]);
+  for (let cut = 0; cut <= bytes.length; cut++) {
+    const found: number[] = [];
+    const done = scan(bytes.subarray(0, cut), (number) => found.push(number));
+    scan(bytes.subarray(done), (number) => found.push(number));
+    expect(found.filter((number) => number === 42 || number === 43)).toEqual([42, 43]);
+  }
+  expect(stampOf(stamped(7, 20))).toBe(7);
+  expect(stampOf({ amount: 7 })).toBeUndefined();
+});
+
+test("answers are whole wherever the network cuts the bytes", () => {
+  const first = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: "1"\r\n\r\nhello';
+  const second = 'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\n\r\n';
+  const bytes = Buffer.from(first + second);
+  for (let cut = 0; cut <= bytes.length; cut++) {
+    const answers = new Answers();
+    const taken = [bytes.subarray(0, cut), bytes.subarray(cut)].flatMap((part) => [
+      answers.take(part),
+      answers.next(),
+    ]);
+    const whole = taken.flatMap((answer) => (answer ? [[answer.status, answer.body]] : []));
+    expect(whole).toEqual([
+      [200, "hello"],
+      [304, ""],
+    ]);
+  }
+  const chunked = Buffer.from("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+  expect(() => new Answers().take(chunked)).toThrow("content-length");
+});
+
+test("the account knows what is lost, doubled and in the wrong order, and who was last", async () => {
+  const schedule = { first: 10, count: 3, perSecond: 1_000, startAt: 0, seed: 1 };
+  const tally = new Tally(2, schedule, 0);
+  for (const number of [10, 12, 11, 12, 9]) tally.hit(0, number);
+  expect(tally).toMatchObject({ delivered: 3, doubled: 2, lost: 3, inversions: [[11, 12]] });
+  expect(tally.firstForAllAt).toBeUndefined();
+  for (const number of [10, 11, 12]) tally.hit(1, number);
+  expect(tally).toMatchObject({ delivered: 6, doubled: 2, lost: 0, inversions: [[11, 12]] });
+  expect(tally.firstForAllAt).toBeNumber();
+  await tally.whole;
+});

@@ -1,0 +1,99 @@
+// The method, held to what it says, with servers and generators that are wrong on purpose.
+import { afterAll, expect, test } from "bun:test";
+import { Fleet } from "../src/load/fleet.ts";
+import { now } from "../src/load/clock.ts";
+import { quantile, total } from "../src/stats/histogram.ts";
+import { judge, Trial, type StretchOptions } from "../src/trial.ts";
+import { streamOf, type Deliver } from "./servers.ts";
+
+const places = { server: undefined, load: [], whyFree: "tests run side by side" };
+const fleet = new Fleet(places);
+afterAll(() => fleet[Symbol.asyncDispose]());
+
+const SUBSCRIBERS = 3;
+const site = { pollMs: 0, backOffMs: 50, payloadBytes: 64 };
+const stretch: StretchOptions = {
+  rate: 20,
+  warmUpMs: 0,
+  measureMs: 600,
+  seed: 1,
+  patienceMs: 400,
+};
+
+const play = async (deliver: Deliver, options: Partial<StretchOptions> = {}) => {
+  await using trial = await Trial.start({ fleet, places }, streamOf(deliver), site);
+  await trial.open(SUBSCRIBERS);
+  return await trial.play({ ...stretch, ...options });
+};
+
+// Whether the machine had time for the generator is none of these tests' business.
+const verdict = (account: Awaited<ReturnType<typeof play>>) =>
+  judge({ ...account, bottleneck: undefined });
+
+test("what arrives once and in order passes the gate", async () => {
+  const seen = await play((send, event) => send(event));
+  expect(verdict(seen)).toBeUndefined();
+  expect(total(seen.staleness)).toBe(12 * SUBSCRIBERS);
+  expect(total(seen.publish)).toBe(12);
+});
+
+test("what is dropped, doubled or out of order is found and counted", async () => {
+  const dropping = await play((send, event, number) => number === 5 || send(event));
+  expect(verdict(dropping)).toMatchObject({ kind: "failed", lost: SUBSCRIBERS, doubled: 0 });
+
+  const doubling = await play((send, event, number) => {
+    send(event);
+    if (number === 5) send(event);
+  });
+  expect(verdict(doubling)).toMatchObject({ kind: "failed", lost: 0, doubled: SUBSCRIBERS });
+
+  let late = "";
+  const swapping = await play((send, event, number) => {
+    if (number === 3) late = event;
+    else send(event);
+    if (number === 10) send(late);
+  });
+  expect(verdict(swapping)).toMatchObject({
+    kind: "failed",
+    lost: 0,
+    doubled: 0,
+    reordered: SUBSCRIBERS,
+  });
+}, 10_000);
+
+test("a stall delays all that was to be published meanwhile, and all of it shows", async () => {
+  // A generator that waits for answers would publish one event late, and the others after it.
+  const STALL_MS = 300;
+  const seen = await play(
+    (send, event, number) => {
+      if (number === 10) Bun.sleepSync(STALL_MS);
+      send(event);
+    },
+    { rate: 50 },
+  );
+  expect(verdict(seen)).toBeUndefined();
+  for (const latency of [seen.staleness, seen.publish]) {
+    expect(quantile(latency, 0.99)).toBeGreaterThan(0.8 * STALL_MS * 1000);
+    // Half of the stall's fifteen events had to wait for more than its second half.
+    expect(quantile(latency, 0.8)).toBeGreaterThan(0.2 * STALL_MS * 1000);
+  }
+});
+
+test("a generator that is too slow is found out", async () => {
+  await using server = await streamOf((send, event) => send(event)).start({ prefix: [] });
+  const slow = { wire: { kind: "stream", path: "/events" }, wasteUs: 8_000 } as const;
+  await fleet.open(
+    { ...site, ...slow, url: server.url, subscribers: 5 },
+    { path: "/events", payloadBytes: 64 },
+  );
+  const startAt = now() + 50;
+  const [measureFrom, measureTo] = [startAt + 100, startAt + 400];
+  const schedule = { first: 0, count: 20, perSecond: 50, startAt, seed: 1 };
+  const deadline = measureTo + 1_000;
+  const account = await fleet.play({ schedule, measureFrom, measureTo, deadline });
+  await fleet.close();
+  expect(judge(account)).toMatchObject({
+    kind: "invalid",
+    reason: expect.stringMatching(/^the load generator used \d+ % of its core$/),
+  });
+});

@@ -1,0 +1,54 @@
+// Servers for the engine's tests: an event stream in this process, that does as it is told.
+import type { Contender } from "../src/contender.ts";
+
+/** What becomes of an event; the next events know what was held back. */
+export type Deliver = (send: (event: string) => void, event: string, number: number) => void;
+
+const utf8 = new TextEncoder();
+
+/** A contender whose server hands each event to `deliver`. */
+export const streamOf = (deliver: Deliver): Contender => ({
+  name: "sse/test",
+  title: "A server of the tests",
+  kind: "baseline",
+  deviations: [],
+  lane: "sse",
+  wire: { kind: "stream", path: "/events" },
+  publishPath: "/events",
+  resumes: false,
+  async start() {
+    const streams = new Set<ReadableStreamDefaultController>();
+    let published = 0;
+    const server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      idleTimeout: 0,
+      async fetch(request) {
+        if (request.method === "POST") {
+          const data = await request.text();
+          const send = (event: string) => {
+            for (const stream of streams) stream.enqueue(utf8.encode(`data: ${event}\n\n`));
+          };
+          deliver(send, data, ++published);
+          return new Response("{}", { status: 201 });
+        }
+        const stream = new ReadableStream({
+          start(controller) {
+            streams.add(controller);
+            controller.enqueue(utf8.encode(":\n\n"));
+          },
+        });
+        return new Response(stream, { headers: { "content-type": "text/event-stream" } });
+      },
+    });
+    return {
+      url: server.url.origin,
+      pid: process.pid,
+      kill: () => {},
+      exited: Promise.resolve(),
+      async [Symbol.asyncDispose]() {
+        await server.stop(true);
+      },
+    };
+  },
+});

@@ -1,0 +1,83 @@
+import { expect, test } from "bun:test";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { validateResult } from "@tidings/bench";
+import { output } from "./testing.ts";
+
+// Whether the machine has time for the generator is none of these tests' business.
+const fine = ["measured", "invalid"];
+
+test("a bench from end to end: the JSON, the report, and the same report again", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "tidings-bench-test-"));
+  try {
+    const few = ["--subscribers", "3", "--rate", "20", "--rounds", "1", "--out", folder];
+    const work = ["--scenario", "fan-out", "--only", "ws,webhook/raw-bun", ...few];
+    const { code, stdout } = await output("bench", [...work, "--json"]);
+    expect(code).toBe(0);
+    const result = validateResult(JSON.parse(stdout.join("\n")));
+    expect(result.contenders.map(({ name }) => name)).toEqual([
+      "ws",
+      "ws/raw-bun",
+      "webhook/raw-bun",
+    ]);
+    expect(result.runs).toHaveLength(4);
+    for (const { outcome, params } of result.runs) {
+      expect(fine).toContain(outcome.kind);
+      expect(params).toMatchObject({ subscribers: 3, rate: 20 });
+    }
+    expect(result.audit.map(({ lane }) => lane)).toEqual(["ws"]);
+
+    const files = (await readdir(folder)).toSorted();
+    expect(files).toEqual([expect.stringMatching(/\.html$/), expect.stringMatching(/\.json$/)]);
+    const json = join(folder, files[1] ?? "");
+    expect(await Bun.file(json).json()).toEqual(JSON.parse(stdout.join("\n")));
+    const html = join(folder, files[0] ?? "");
+    const page = await Bun.file(html).text();
+    await rm(html);
+    expect(await output("bench", ["report", json])).toMatchObject({ code: 0, stderr: [] });
+    expect(await Bun.file(html).text()).toBe(page);
+
+    // One round tells nothing about noise.
+    const compared = await output("bench", ["compare", json, json]);
+    expect(compared).toMatchObject({
+      code: 2,
+      stderr: [expect.stringMatching(/^tidings: compare: /)],
+    });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}, 20_000);
+
+test("a server that is killed and comes back makes every subscriber whole again", async () => {
+  const few = ["--subscribers", "3", "--only", "sse,long-poll,webhook"];
+  const work = ["--scenario", "storm", ...few, "--out", tmpdir(), "--json"];
+  const { code, stdout } = await output("bench", work);
+  expect(code).toBe(0);
+  const { runs } = validateResult(JSON.parse(stdout.join("\n")));
+  expect(runs.map(({ contender }) => contender).toSorted()).toEqual([
+    "long-poll",
+    "sse",
+    "webhook",
+  ]);
+  for (const { outcome } of runs) expect(fine).toContain(outcome.kind);
+}, 30_000);
+
+test.each([
+  ["--only pigeon", "--only: there is no pigeon"],
+  ["--scenario calm", "--scenario: there is no calm"],
+  ["--rounds 0", "--rounds must be a whole number from 1 to 100"],
+  ["--payload 3", "--payload must be a whole number from 10 to 60000"],
+  ["--subscribers many", "--subscribers must be a whole number"],
+  ["--quick --full", "--quick and --full exclude each other"],
+  ["--json --markdown", "--json and --markdown exclude each other"],
+  ["--fast", "Unknown option '--fast'"],
+  ["sse", "bench does not know sse"],
+  ["compare one.json", "bench does not know compare one.json"],
+  ["compare no.json no.json", "no.json: "],
+  ["report package.json", "package.json: "],
+])("wrong arguments are one line: bench %s", async (line, complaint) => {
+  const { code, stdout, stderr } = await output("bench", line.split(" "));
+  expect({ code, stdout }).toEqual({ code: 2, stdout: [] });
+  expect(stderr[0]).toStartWith(`tidings: ${complaint}`);
+});
