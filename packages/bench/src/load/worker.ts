@@ -1,5 +1,6 @@
 // A worker process of the load generator: some of the subscribers, and the account of what they
 // were given. It does what the fleet tells it, one thing at a time.
+import { newCounts, record } from "../stats/histogram.ts";
 import { now, until } from "./clock.ts";
 import type { Crowd } from "./crowd.ts";
 import { crowdOf } from "./crowd-of.ts";
@@ -31,8 +32,12 @@ export interface Received {
   readonly inversions: readonly Inversion[];
   /** A histogram's counts. */
   readonly staleness: Uint32Array;
+  /** A histogram's counts: how late the process was for what it had to do by the clock. */
+  readonly lateness: Uint32Array;
   readonly firstForAllAt: number | undefined;
 }
+
+const WATCH_MS = 20;
 
 let crowd: Crowd | undefined;
 
@@ -71,10 +76,18 @@ export const orders = {
         requests: after.requests - before.requests,
       };
     };
+    // Who has no time for a clock has none for what arrives, and sees it late.
+    const lateness = newCounts();
+    const watch = async () => {
+      for (let moment = measureFrom; moment < measureTo; moment += WATCH_MS) {
+        await until(moment);
+        record(lateness, (now() - moment) * 1000);
+      }
+    };
     const whole = Promise.race([tally.whole, until(deadline), crowd.failed]);
-    const [share] = await Promise.all([measured(), whole]);
+    const [share] = await Promise.all([measured(), watch(), whole]);
     const { lost, doubled, inversions, staleness, firstForAllAt } = tally;
-    return { share, lost, doubled, inversions, staleness, firstForAllAt };
+    return { share, lost, doubled, inversions, staleness, lateness, firstForAllAt };
   },
 
   async close(): Promise<void> {
