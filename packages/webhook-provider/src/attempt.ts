@@ -46,8 +46,9 @@ const exchange = async (
       // A redirect is an answer, and what is compressed stays so: it cannot grow.
       redirect: "manual",
       decompress: false,
-      // The certificate must be the name's, although the connection goes to an address.
-      ...(url.hostname === host ? {} : { tls: { serverName: url.hostname } }),
+      // The certificate must be the name's, although the connection goes to an address. The dot
+      // that may end a name is no part of it (RFC 6066, section 3).
+      ...(url.hostname === host ? {} : { tls: { serverName: url.hostname.replace(/\.$/, "") } }),
       keepalive,
       signal,
     });

@@ -147,3 +147,17 @@ test("PROVIDER-17: over https the certificate must be the name's, on a kept conn
   expect(await tested("localhost")).toMatchObject({ status: 200, error: null });
   rmSync(folder, { recursive: true });
 });
+
+test("PROVIDER-17: the dot that ends a name is no part of what TLS asks for", async () => {
+  const names: string[] = [];
+  const SNICallback = (name: string, done: (error: null) => void) => {
+    names.push(name);
+    done(null);
+  };
+  await using server = await rawServer(() => {}, { key, cert, SNICallback });
+  await using provider = startProvider({ resolve: async () => ["127.0.0.1"] });
+  const { id } = await provider.register({ url: `https://hook.example.:${server.port}/` });
+  await provider.ask("POST", `/endpoints/${id}/test`);
+  // RFC 6066, section 3: a host name without a trailing dot.
+  expect(names).toEqual(["hook.example"]);
+});
