@@ -20,6 +20,7 @@ import {
   peerVersions,
   scenarios,
   settingsOf,
+  whyBlind,
   type Contender,
   type Mode,
 } from "@tidings/bench/engine";
@@ -145,6 +146,8 @@ const measure = async () => {
   if (settings.subscribers !== undefined && settings.subscribers + SPARE > descriptors)
     fail(`--subscribers: ${descriptors} files may be open here; raise it with \`ulimit -n\``);
   console.error(`This takes about ${duration(estimateMs(selection, settings))}.`);
+  const blind = whyBlind();
+  if (blind !== undefined) console.error(`${blind}: such figures are left out.`);
   const progress = showProgress();
   const result = await bench({
     ...selection,

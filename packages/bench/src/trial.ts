@@ -77,11 +77,12 @@ export class Trial implements AsyncDisposable {
     await fleet.open({ wire, url, subscribers, pollMs, backOffMs }, { path, payloadBytes });
   }
 
-  /** What each subscriber has added to the server's memory so far, in bytes. */
-  rssPerSubscriber(): number {
+  /** What each subscriber has added to the server's memory so far. */
+  memory(): Metrics {
+    if (whyBlind() !== undefined) return {};
     // What the server has given back since it started is none of theirs.
     const growth = Math.max(0, rssBytes(this.#server.pid) - this.#rssBefore);
-    return growth / this.#subscribers;
+    return { rssBytesPerSubscriber: growth / this.#subscribers };
   }
 
   /** Publishes at a rate, and looks at what comes of it. */

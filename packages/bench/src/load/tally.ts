@@ -41,6 +41,7 @@ export class Tally {
     this.#given = new Uint8Array(subscribers * schedule.count);
     this.#newest = new Int32Array(subscribers).fill(-1);
     this.#waiting = subscribers;
+    if (subscribers === 0) this.firstForAllAt = schedule.startAt;
     this.#missing = subscribers * schedule.count;
     if (this.#missing === 0) resolve();
   }

@@ -34,7 +34,7 @@ export const fanOut: Scenario = {
     const { measureMs, seed } = settings;
     await using trial = await Trial.start(ground, contender, { ...site, backOffMs: BACK_OFF_MS });
     await trial.open(subscribers);
-    const rssBytesPerSubscriber = trial.rssPerSubscriber();
+    const memory = trial.memory();
     const seen = await trial.play({
       rate,
       warmUpMs: warmUpMs(contender, settings),
@@ -46,7 +46,7 @@ export const fanOut: Scenario = {
     const metrics = {
       ...perDelivery(contender, seen),
       payloadBytesPerDelivery: payloadBytesOf(site.payloadBytes),
-      rssBytesPerSubscriber,
+      ...memory,
     };
     const samples = { serverCpuPercent };
     const outcome = judge(seen) ?? { kind: "measured", metrics, staleness, publish, samples };

@@ -1,3 +1,4 @@
+import { whyBlind } from "../machine.ts";
 import type { Scenario } from "../scenario.ts";
 import type { Settings } from "../settings.ts";
 import { judge, perSubscriberSecond, Trial } from "../trial.ts";
@@ -24,15 +25,15 @@ export const idle: Scenario = {
   estimateMs: (_, settings) => OPEN_MS + warmUpMs + measureMs(settings),
 
   async run(ground, contender, settings) {
+    const blind = whyBlind();
+    if (blind !== undefined)
+      return [{ params: {}, outcome: { kind: "not applicable", reason: blind } }];
     const { subscribers, ...site } = work(settings);
     await using trial = await Trial.start(ground, contender, { ...site, backOffMs: BACK_OFF_MS });
     await trial.open(subscribers);
     const { seed } = settings;
     const seen = await trial.play({ rate: 0, warmUpMs, measureMs: measureMs(settings), seed });
-    const metrics = {
-      ...perSubscriberSecond(trial, seen),
-      rssBytesPerSubscriber: trial.rssPerSubscriber(),
-    };
+    const metrics = { ...perSubscriberSecond(trial, seen), ...trial.memory() };
     const samples = { serverCpuPercent: seen.serverCpuPercent };
     return [{ params: {}, outcome: judge(seen) ?? { kind: "measured", metrics, samples } }];
   },
