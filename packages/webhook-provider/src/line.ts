@@ -24,8 +24,10 @@ interface Parts {
   readonly deliver: (endpoint: Endpoint, due: Due) => Promise<Outcome>;
 }
 
-// One claim brings work for a while, and so costs next to nothing per delivery.
+// One claim brings work for a while, and so costs next to nothing per delivery; but no more than
+// a thousand lines can hold in memory.
 const AHEAD = 250;
+const AHEAD_CHARS = 2 ** 18;
 const LEASE_MARGIN_MS = 5_000;
 // A second's worth of attempts may begin at once.
 const BURST_MS = 1_000;
@@ -48,6 +50,8 @@ export class Line {
   readonly #ratePerSecond: number;
   #endpoint: Endpoint | undefined;
   #claimed: Due[] = [];
+  /** The longest body of the last claim, as a guess at the next one's. */
+  #longest = 1;
   /** The last moment at which an attempt can begin and end within the lease. */
   #startBy = 0;
   #running = 0;
@@ -141,7 +145,8 @@ export class Line {
     this.#more = false;
     const { outbox, timeoutMs } = this.#parts;
     const now = Date.now();
-    const limit = this.#endpoint && this.#last.accepted ? AHEAD : this.#concurrency;
+    const fit = Math.min(AHEAD, Math.ceil(AHEAD_CHARS / this.#longest));
+    const limit = this.#endpoint && this.#last.accepted ? fit : this.#room;
     const leaseMs = 2 * timeoutMs + LEASE_MARGIN_MS;
     // An outbox that fails is asked again by the housekeeping.
     const claim = await outbox.claim(this.#id, limit, leaseMs, now).catch(() => undefined);
@@ -150,6 +155,7 @@ export class Line {
     if (!claim) return;
     this.#endpoint = claim.endpoint;
     this.#claimed = claim.due;
+    this.#longest = Math.max(1, ...claim.due.map(({ body }) => body.length));
     this.#startBy = now + timeoutMs;
     if (this.#ended) return this.#giveBack();
     if (claim.nextAt !== undefined && claim.nextAt <= now) this.#more = true;
