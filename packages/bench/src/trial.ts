@@ -3,6 +3,7 @@ import type { Contender, Server } from "./contender.ts";
 import { now, until } from "./load/clock.ts";
 import type { Account, Fleet } from "./load/fleet.ts";
 import type { Site } from "./load/wire.ts";
+import type { Stretch } from "./load/worker.ts";
 import { cpuUs, pinTo, rssBytes, whyBlind, type Places } from "./machine.ts";
 import type { Failed, Invalid, Measured } from "./result.ts";
 
@@ -26,6 +27,7 @@ export interface StretchOptions {
   readonly seed: number;
   /** How much later than a poll's pause a delivery may be before it counts as lost. Default 2,000. */
   readonly patienceMs?: number | undefined;
+  readonly toleranceMs?: Stretch["toleranceMs"];
 }
 
 /** What was seen of the server while a stretch was measured. */
@@ -87,7 +89,7 @@ export class Trial implements AsyncDisposable {
 
   /** Publishes at a rate, and looks at what comes of it. */
   async play(stretch: StretchOptions): Promise<Seen> {
-    const { rate, warmUpMs, measureMs, seed, patienceMs = 2_000 } = stretch;
+    const { rate, warmUpMs, measureMs, seed, patienceMs = 2_000, toleranceMs } = stretch;
     const startAt = now() + LEAD_MS;
     const count = Math.round((rate * (warmUpMs + measureMs)) / 1000);
     const schedule = { first: this.#published, count, perSecond: rate, startAt, seed };
@@ -96,7 +98,7 @@ export class Trial implements AsyncDisposable {
     const measureTo = measureFrom + measureMs;
     const deadline = measureTo + longestPauseMs(this.contender, this.options) + patienceMs;
     const [account, seen] = await Promise.all([
-      this.#ground.fleet.play({ schedule, measureFrom, measureTo, deadline }),
+      this.#ground.fleet.play({ schedule, measureFrom, measureTo, deadline, toleranceMs }),
       this.#watch(measureFrom, measureTo),
     ]);
     return { ...account, ...seen };

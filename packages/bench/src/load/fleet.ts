@@ -33,8 +33,6 @@ export interface Account {
 
 // A core with more to do than this has no time to notice what happens when it happens.
 const FULL_PERCENT = 90;
-// One time in ten a process may be so late for what it has to do by the clock, in microseconds.
-const MAX_LATENESS_US = 10_000;
 // More processes than this do not make a faster generator.
 const MAX_WORKERS = 4;
 
@@ -96,11 +94,15 @@ export class Fleet implements AsyncDisposable {
         ? undefined
         : Math.max(...arrivals.map((at) => at ?? 0)),
       generatorCpuUs: published.cpuUs + sum(shares.map(({ cpuUs }) => cpuUs)),
-      bottleneck: this.#bottleneck(published, received),
+      bottleneck: this.#bottleneck(stretch, published, received),
     };
   }
 
-  #bottleneck(published: Published, received: readonly Received[]): string | undefined {
+  #bottleneck(
+    { toleranceMs = 10 }: Stretch,
+    published: Published,
+    received: readonly Received[],
+  ): string | undefined {
     const loads = [published, ...received.map(({ share }) => share)].map(
       ({ cpuUs, ms }) => cpuUs / ms / 10,
     );
@@ -108,11 +110,11 @@ export class Fleet implements AsyncDisposable {
     const busiest = Math.max(all, ...loads);
     if (busiest > FULL_PERCENT)
       return `the load generator used ${Math.round(busiest)} % of its core`;
-    const late = [published, ...received].map(
-      ({ lateness }) => quantile(encode(lateness), 0.9) ?? 0,
+    const lateMs = [published, ...received].map(
+      ({ lateness }) => (quantile(encode(lateness), 0.9) ?? 0) / 1000,
     );
-    if (Math.max(...late) > MAX_LATENESS_US)
-      return `the load generator was ${Math.round(Math.max(...late) / 1000)} ms behind its clock`;
+    const latestMs = Math.round(Math.max(...lateMs));
+    if (latestMs > toleranceMs) return `the load generator was ${latestMs} ms behind its clock`;
     return undefined;
   }
 

@@ -16,6 +16,8 @@ export interface Stretch {
   readonly measureTo: number;
   /** When what has not arrived counts as lost. */
   readonly deadline: number;
+  /** So late the generator may be one time in ten, in milliseconds. Default 10. */
+  readonly toleranceMs?: number | undefined;
 }
 
 /** What passed in the part that is measured, and what it took the process. */

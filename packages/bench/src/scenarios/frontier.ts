@@ -10,10 +10,10 @@ const work = ({ subscribers, payloadBytes }: Settings) => ({
 });
 
 const ratesOf = ({ mode, rate }: Settings): readonly number[] =>
-  rate !== undefined ? [rate] : mode === "full" ? [0.5, 2, 5, 10, 25, 50, 100] : [2, 10, 40];
+  rate !== undefined ? [rate] : mode === "full" ? [1, 5, 20, 80] : [2, 10, 40];
 
 const pausesOf = ({ mode }: Settings): readonly number[] =>
-  mode === "full" ? [100, 250, 500, 1_000, 2_500, 5_000] : [100, 300, 1_000];
+  mode === "full" ? [100, 500, 2_000] : [100, 300, 1_000];
 
 // Only who rests between two polls has an interval to choose.
 const rests = ({ wire }: Contender) => wire.kind === "poll" && !wire.held;
