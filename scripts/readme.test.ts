@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { Glob } from "bun";
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { documents, readme } from "./readme.ts";
+import { laneName } from "@tidings/conformance";
+import { documents, lastResult, readme } from "./readme.ts";
 import { techniques } from "./techniques.ts";
 import { whyMissing } from "./setup.ts";
 import { recorded } from "./transcripts.ts";
@@ -76,4 +77,14 @@ describe.each(techniques.map(({ name }) => name))("the README of %s", (name) => 
 test.each(recorded)("the README of %s shows its session and its limits", async (name) => {
   const text = await read(`packages/${name}/README.md`);
   for (const part of ["wire", "limits"]) expect(text).toContain(`<!-- ${part}: generated -->`);
+});
+
+test("the README of every technique that was measured shows it", async () => {
+  const { contenders } = (await lastResult()).result;
+  const measured = techniques.filter((technique) =>
+    contenders.some(({ name }) => name === laneName(technique)),
+  );
+  expect(measured.length).toBeGreaterThan(0);
+  for (const { name } of measured)
+    expect(await read(`packages/${name}/README.md`)).toContain("<!-- measured: generated -->");
 });

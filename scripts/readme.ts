@@ -88,19 +88,20 @@ const faultTable = async (): Promise<string> => {
   ].join("\n");
 };
 
-/** The last result that was committed: their names begin with the day. */
-const lastResult = async () => {
-  const [last] = [...new Glob("bench/results/*.json").scanSync(root)].sort().reverse();
-  if (last === undefined) throw new Error("bench/results: there is no result to show.");
-  return validateResult(await Bun.file(`${root}/${last}`).json());
+/** The last result that was committed, and where it lies: their names begin with the day. */
+export const lastResult = async () => {
+  const [path] = [...new Glob("bench/results/*.json").scanSync(root)].sort().reverse();
+  if (path === undefined) throw new Error("bench/results: there is no result to show.");
+  return { path, result: validateResult(await Bun.file(`${root}/${path}`).json()) };
 };
 
 const measured = async (folder: string) => {
+  const { path, result } = await lastResult();
   const technique = techniques.find(({ name }) => name === folder);
-  const result = await lastResult();
-  return technique
+  const shown = technique
     ? renderMeasured(result, laneName(technique))
     : renderMarkdown(result, { brief: true });
+  return `${shown} [The raw result](${technique ? "../../" : ""}${path}).`;
 };
 
 /** What makes each part, given the name of the folder that its README lies in. */

@@ -3,20 +3,16 @@ import { figures } from "../metrics.ts";
 import type { Result } from "../result.ts";
 import { CONFIDENCE } from "../stats/bootstrap.ts";
 import { summaryOf, type Entry } from "./summary.ts";
-import { table, textOf } from "./text.ts";
-import { conditionsOf, laneOf, showInterval } from "./words.ts";
+import { bullets, notesOf, table, withInterval } from "./text.ts";
+import { conditionsOf, laneOf } from "./words.ts";
 
 /** The figure, its interval where there is one, or the word that stands for it; without a mark. */
-const plain = (entry: Entry): string => {
-  const { column, estimate } = entry;
-  const text = textOf({ ...entry, place: undefined });
-  if (!estimate || estimate.rounds < 2) return text;
-  return `${text} (${showInterval(column.figure, estimate.low, estimate.high)})`;
-};
+const plain = (entry: Entry): string => withInterval({ ...entry, place: undefined });
 
 /** One lane's figures, beside those of the same lane by hand, in Markdown. */
 export const renderMeasured = (result: Result, lane: string): string => {
-  const { columns, rows } = summaryOf(result);
+  const summary = summaryOf(result);
+  const { columns, rows } = summary;
   const own = rows.filter(
     ({ contender }) => contender.kind !== "peer" && laneOf(contender.name) === lane,
   );
@@ -34,6 +30,13 @@ export const renderMeasured = (result: Result, lane: string): string => {
       return entry ? plain(entry) : "–";
     }),
   ]);
+  const notes = notesOf(summary, ({ contender }) => own.some((row) => row.contender === contender));
   const intervals = `Medians, in brackets their ${CONFIDENCE * 100} % intervals`;
-  return `${table(head, body)}\n\n${intervals}. Measured: ${conditionsOf(result).join(" · ")}.`;
+  return [
+    table(head, body),
+    bullets(notes),
+    `${intervals}. Measured: ${conditionsOf(result).join(" · ")}.`,
+  ]
+    .filter(Boolean)
+    .join("\n\n");
 };

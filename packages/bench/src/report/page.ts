@@ -64,11 +64,9 @@ const summaryTable = ({ columns, rows }: Summary): string => {
     const { column, estimate, place, cell } = entry;
     if (!estimate)
       return `<td><span class="${cell?.problem?.kind === "failed" ? "failed" : "soft"}">${textOf(entry)}</span></td>`;
-    const interval =
-      estimate.rounds > 1
-        ? `<small>${showInterval(column.figure, estimate.low, estimate.high)}</small>`
-        : "";
-    return `<td><span class="${place ?? ""}">${showIn(cell, column.figure, estimate.value)}</span>${interval}</td>`;
+    const interval = showInterval(column.figure, estimate);
+    const small = interval ? `<small>${interval}</small>` : "";
+    return `<td><span class="${place ?? ""}">${showIn(cell, column.figure, estimate.value)}</span>${small}</td>`;
   };
   const kinds = { tidings: "Techniques", baseline: "Baselines", peer: "Peers" } as const;
   const groups = (Object.keys(kinds) as Contender["kind"][]).map((kind) => {

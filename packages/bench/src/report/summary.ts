@@ -1,7 +1,7 @@
 // The one table: contenders against what matters of each scenario.
 import type { Figure } from "../metrics.ts";
 import type { Contender, Result } from "../result.ts";
-import { cellsOf, figureOf, medianOf, type Cell } from "../stats/cells.ts";
+import { cellsOf, figureOf, isAtLeast, medianOf, type Cell } from "../stats/cells.ts";
 import type { Estimate } from "../stats/bootstrap.ts";
 import { differenceOf, noiseOf, type Noise } from "../stats/noise.ts";
 import { figures } from "../metrics.ts";
@@ -54,6 +54,8 @@ export const placesOf = (
   figure: Figure,
   noise: readonly Noise[],
 ): ReadonlyMap<Cell, Place> => {
+  // Of two lower bounds, either may be the better one.
+  if (cells.some((cell) => isAtLeast(cell, figure))) return new Map();
   const sign = figures[figure].better === "higher" ? -1 : 1;
   const ranked = cells
     .flatMap((cell) => {

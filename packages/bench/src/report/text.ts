@@ -42,7 +42,11 @@ const problemText = (cell: Cell): string[] => {
 };
 
 /** The reasons behind the cells without figures, and the rounds that were left out. */
-export const notesOf = ({ problems }: Summary): readonly string[] => {
+export const notesOf = (
+  summary: Summary,
+  wanted: (cell: Cell) => boolean = () => true,
+): readonly string[] => {
+  const problems = summary.problems.filter(wanted);
   const left = problems.filter(({ problem }) => !problem);
   const leftOut = [...Map.groupBy(left, ({ scenario }) => scenario.name)].map(
     ([scenario, cells]) =>
@@ -81,7 +85,7 @@ export const legendOf = ({ rows }: Summary): string => {
 const HEADS =
   "p50, p99: how old an event is when it arrives, counted from when it was to be published. CPU of " +
   "the server, bytes out and in, requests: per delivery. Memory: per subscriber. Rate: the highest, " +
-  "of events. Whole: how long after the server was killed every subscriber had everything again.";
+  "in events per second. Whole: how long after the server was killed every subscriber had everything again.";
 
 const wide = (value: string, width: number) =>
   " ".repeat(Math.max(0, width - value.length)) + value;
@@ -95,8 +99,8 @@ export const renderTable = (result: Result): string => {
   );
   const line = (name: string, cells: readonly string[]) =>
     (name.padEnd(NAME) + cells.map((cell) => wide(cell, CELL)).join("")).trimEnd();
-  // A mark hangs behind the column, so that figures stand below each other.
-  const hanging = (cell: string) => (/[*=]$/.test(cell) ? cell : `${cell} `);
+  // A mark hangs behind the column, so that figures stand below each other. A rate is one a second.
+  const hanging = (cell: string) => (/[*=]$/.test(cell) ? cell : `${cell} `).replace("/s", "");
   const lines = [
     line(
       "",
@@ -123,7 +127,16 @@ export const renderTable = (result: Result): string => {
   return lines.join("\n");
 };
 
+/** The same with the interval in brackets, where there is one. */
+export const withInterval = (entry: Entry): string => {
+  const { column, estimate } = entry;
+  const interval = estimate && showInterval(column.figure, estimate);
+  return interval ? `${textOf(entry)} (${interval})` : textOf(entry);
+};
+
 const row = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+
+export const bullets = (items: readonly string[]) => items.map((item) => `- ${item}`).join("\n");
 
 /** Tables in Markdown. */
 export const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
@@ -148,22 +161,19 @@ export const renderMarkdown = (result: Result, { brief = false } = {}): string =
     .filter(({ contender }) => !brief || contender.kind === "tidings")
     .map(({ contender, entries }) => [
       contender.title,
-      ...entries.map((entry) => {
-        const { column, estimate } = entry;
-        if (brief || !estimate || estimate.rounds < 2) return textOf(entry);
-        const { low, high } = estimate;
-        return `${textOf(entry)} (${showInterval(column.figure, low, high)})`;
-      }),
+      ...entries.map(brief ? textOf : withInterval),
     ]);
+  // In brief, the answer speaks for the frontier.
+  const shown = ({ contender, scenario }: Cell) =>
+    !brief || (contender.kind === "tidings" && scenario.name !== "frontier");
   const answer = answerOf(result);
-  const bullets = (items: readonly string[]) => items.map((item) => `- ${item}`).join("\n");
   const legend = legendOf(summary).replace("* best", "\\* best");
   return [
     bullets(answer?.sentences ?? []),
     table(head, body),
     brief ? legend : `${legend} In brackets: the ${CONFIDENCE * 100} % interval.`,
     brief ? "" : noiseText(summary),
-    brief ? "" : bullets(notesOf(summary)),
+    bullets(notesOf(summary, shown)),
     `Measured: ${conditionsOf(result).join(" · ")}.`,
   ]
     .filter(Boolean)
