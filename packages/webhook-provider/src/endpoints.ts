@@ -1,6 +1,6 @@
 import { Elysia } from "elysia";
 import { isEventType, Problem } from "@tidings/shared";
-import { readJson, type Contract, type Feed } from "@tidings/shared/server";
+import { readJson, type Contract } from "@tidings/shared/server";
 import { judge, readUrl, type GuardOptions } from "./address.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Endpoint, Outbox } from "./outbox.ts";
@@ -18,12 +18,9 @@ export interface EndpointsOptions extends GuardOptions {
 /** What the server lends to its endpoints' routes. */
 interface Parts {
   readonly outbox: Outbox;
-  readonly feed: Feed;
   readonly options: EndpointsOptions;
   readonly ratePerSecond: number;
-  readonly accept: Contract["accept"];
-  readonly reply: Contract["reply"];
-  readonly replyJson: Contract["replyJson"];
+  readonly common: Contract;
   readonly register: (
     request: Request,
     type?: string,
@@ -58,8 +55,8 @@ const must = (found: boolean): void => {
 
 /** The API that endpoints are managed with, and the plain form of it that guides teach. [PROVIDER-6] */
 export const endpoints = (parts: Parts) => {
-  const { outbox, feed, options, ratePerSecond, accept, reply, replyJson } = parts;
-  const { register, send, seats, renew, close } = parts;
+  const { outbox, options, ratePerSecond, register, send, seats, renew, close } = parts;
+  const { feed, accept, reply, replyJson } = parts.common;
   const { rotationMs = 86_400_000, maxBodyBytes = 65_536 } = options;
 
   const find = async (id: string) => {
@@ -160,6 +157,11 @@ export const endpoints = (parts: Parts) => {
         return replyJson(request, { deliveries: await outbox.deliveries(params.id) });
       })
 
+      // A provider delivers only by calling. [PROVIDER-19]
+      .get("/events", () => {
+        const cure = 'register an endpoint with POST /endpoints {"url"}.';
+        throw new Problem(405, `method: events are not fetched here; ${cure}`, { allow: "POST" });
+      })
       // The plain form: the path is the type, the body is the address. [PROVIDER-8]
       .post("/:a/:b", async ({ request, params: { a, b } }) => created(request, plainType(a, b)))
       .delete("/:a/:b", async ({ request, params: { a, b } }) => {

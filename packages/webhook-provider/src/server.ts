@@ -1,9 +1,10 @@
-import { Problem, type FeedEvent } from "@tidings/shared";
+import type { FeedEvent } from "@tidings/shared";
 import {
   checkOptions,
   contract,
   readJson,
   unavailable,
+  type Publish,
   type ServerOptions,
 } from "@tidings/shared/server";
 import { judge, readUrl } from "./address.ts";
@@ -60,10 +61,9 @@ export const server = (options: Options) => {
   // The publisher's 201 means: the event and all its due deliveries are on disk. [PROVIDER-13]
   const outbox = new Outbox(database, { ...options, wake });
   options.startAfter?.(outbox.opened);
-  const { app, feed, subscribers, stats, accept, reply, replyJson, addressOf } = contract(
-    "webhook-provider",
-    { ...options, publish: (type, data, key) => outbox.publish(type, data, key) },
-  );
+  const publish: Publish = (type, data, key) => outbox.publish(type, data, key);
+  const common = contract("webhook-provider", { ...options, publish });
+  const { app, feed, subscribers, stats, accept, addressOf } = common;
 
   // 1. accept: no page of another host may register or change an endpoint.
 
@@ -184,29 +184,6 @@ export const server = (options: Options) => {
   takeUp().catch(() => {});
 
   const renew = (id: string) => lines.get(id)?.renew();
-  // A provider delivers only by calling. [PROVIDER-19]
-  return app
-    .get("/events", () => {
-      throw new Problem(
-        405,
-        'method: events are not fetched here; register an endpoint with POST /endpoints {"url"}.',
-        { allow: "POST" },
-      );
-    })
-    .use(
-      endpoints({
-        outbox,
-        feed,
-        options,
-        ratePerSecond,
-        accept,
-        reply,
-        replyJson,
-        register,
-        send,
-        seats: seats.doubtful,
-        renew,
-        close,
-      }),
-    );
+  const lent = { common, outbox, register, send, seats: seats.doubtful, renew, close };
+  return app.use(endpoints({ ...lent, ratePerSecond, options }));
 };
