@@ -16,8 +16,9 @@ export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
   checkOptions({ pollIntervalMs }, { pollIntervalMs: { min: 0 } });
   const { app, feed, stats, accept, reply, closing } = contract("short-poll", options);
 
-  // The last answer that said "nothing new", and to what.
-  let same: { url: string; tag: string; cursor: string; answer: Response } | undefined;
+  // The last answer that said "nothing new", and to what. It is kept as the makings of a Response:
+  // Bun sends a Response's headers only once.
+  let same: { url: string; tag: string; cursor: string; answer: ResponseInit } | undefined;
 
   return app.get("/events", ({ request }) => {
     // 1. accept: nothing is held, so nobody is counted; a closing server says when to come back.
@@ -28,7 +29,7 @@ export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
     const tag = asked.get("if-none-match");
     const plain = !asked.has("origin");
     if (plain && tag === same?.tag && url === same.url && feed.cursor === same.cursor)
-      return same.answer;
+      return new Response(null, same.answer);
     accept(request);
 
     // 2. authorize: the contract has done it, by header or ticket.
@@ -45,22 +46,22 @@ export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
     // While a page leaves something behind, the client need not wait. [SHORT-POLL-4, POLL-3]
     const etag = `"${reader.cursor}"`;
     const pauseMs = reader.cursor === feed.cursor ? pollIntervalMs : 0;
-    const headers = {
+    const headers = new Headers({
       etag,
       "cache-control": "private, no-cache",
       vary: "Origin",
       "x-poll-interval": `${pauseMs / 1000}`,
       "content-type": "application/json",
-    };
+    });
     const unchanged = tag !== null && matches(tag, etag);
     const page = unchanged ? null : encodePage(batch, reader.cursor);
-    const answer = reply(request, page, headers, unchanged ? 304 : 200);
-    if (unchanged && plain) same = { url, tag, cursor: feed.cursor, answer };
+    const status = unchanged ? 304 : 200;
+    if (unchanged && plain) same = { url, tag, cursor: feed.cursor, answer: { status, headers } };
     if (page !== null && request.method !== "HEAD") {
       stats.delivered += batch?.events.length ?? 0;
       stats.bytesOut += Buffer.byteLength(page);
     }
-    return answer;
+    return reply(request, page, headers, status);
 
     // 6. heartbeat: none. Every answer is one.
 

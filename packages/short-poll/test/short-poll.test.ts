@@ -63,6 +63,18 @@ test.each([
   expect((await answer.text()) === "").toBe(status === 304);
 });
 
+test("SHORT-POLL-2: who asks in the same words again is answered with the same headers again", async () => {
+  await using house = start({}, 3);
+  const ask = async () => {
+    const answer = await house.get("?after=1000-3", { headers: { "if-none-match": '"1000-3"' } });
+    const { date, ...headers } = answer.headers.toJSON();
+    return { status: answer.status, headers };
+  };
+  const first = await ask();
+  expect(first).toMatchObject({ status: 304, headers: { etag: '"1000-3"', vary: "Origin" } });
+  expect([await ask(), await ask()]).toEqual([first, first]);
+});
+
 test("SHORT-POLL-3: HEAD has the headers of GET, and no body", async () => {
   await using house = start({}, 3);
   const headersOf = async (method: string) => {
