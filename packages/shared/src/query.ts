@@ -4,8 +4,12 @@ import { Problem } from "./problem.ts";
 const MAX_TYPES = 32;
 const MAX_PAGE = 1_000;
 
-/** The URL of a request. One that names no host, as HTTP/1.0 may, has nothing but a path. */
-export const urlOf = (request: Request): URL => new URL(request.url, "http://host.invalid");
+/**
+ * The path and the query of a request. What its `Host` says is left out: HTTP/1.0 may name none, and
+ * others name what is no host in any URL.
+ */
+export const urlOf = ({ url }: Request): URL =>
+  new URL(`http://host.invalid${url.replace(/^https?:\/\/[^/]*/, "")}`);
 
 /** What a subscriber asks for. */
 export interface Query {

@@ -314,6 +314,15 @@ describe("errors", () => {
     },
   );
 
+  test.each(["xn--a", "[x]", "localhost:99999"])(
+    "ERROR-3: a Host of %s, which is none in any URL, changes nothing",
+    async (host) => {
+      await using server = start();
+      expect((await server.get("/nope", { headers: { host } })).status).toBe(404);
+      expect((await server.get("/events", { headers: { host }, method: "PUT" })).status).toBe(405);
+    },
+  );
+
   test.each([
     ["DELETE", "/events", "GET, HEAD, POST"],
     ["PUT", "/events", "GET, HEAD, POST"],

@@ -123,6 +123,22 @@ const HEADERS: Readonly<Record<string, readonly string[]>> = {
   "X-Forwarded-Host": ["example.org"],
 };
 
+// Some of them pass for a local name, and are no host in any URL.
+const HOSTS = [
+  "xn--a",
+  "[x]",
+  "[::1",
+  "localhost:99999",
+  "localhost.",
+  "a b",
+  "a/health?",
+  "u@localhost",
+  "#.localhost",
+  "example.org",
+  "%00",
+  "",
+];
+
 const QUERIES = [
   ...NO_CURSORS.map((cursor) => `after=${cursor}`),
   "after=0-0",
@@ -290,10 +306,15 @@ export interface Bad {
   readonly head: boolean;
 }
 
-export const requestOf = (line: string, headers: readonly string[], body = ""): Bad => {
+export const requestOf = (
+  line: string,
+  headers: readonly string[],
+  body = "",
+  host = "127.0.0.1",
+): Bad => {
   const bytes = Buffer.from(body);
   const length = body === "" && line.startsWith("GET") ? [] : [`Content-Length: ${bytes.length}`];
-  const top = [`${line} HTTP/1.1`, "Host: 127.0.0.1", ...length, ...headers, "", ""].join("\r\n");
+  const top = [`${line} HTTP/1.1`, `Host: ${host}`, ...length, ...headers, "", ""].join("\r\n");
   return {
     bytes: Buffer.concat([Buffer.from(top, "latin1"), bytes]),
     head: line.startsWith("HEAD"),
@@ -303,6 +324,7 @@ export const requestOf = (line: string, headers: readonly string[], body = ""): 
 /** A request that is bad in one way or another; now and then one is good by chance. */
 export const badRequest = (random: Random): Bad => {
   const headers = headersOf(random);
+  const host = random.chance(0.1) ? random.pick(HOSTS) : undefined;
   if (random.chance(0.25)) {
     const body = random.chance(0.5) ? nearlyJson(random) : random.pick(PUBLISHES);
     const json = random.chance(0.8) ? ["Content-Type: application/json"] : [];
@@ -310,6 +332,7 @@ export const badRequest = (random: Random): Bad => {
       `POST ${random.pick(["/events", "/events", "/tickets"])}`,
       [...json, ...headers],
       body,
+      host,
     );
   }
   const query = Array.from({ length: random.int(0, 2) }, () =>
@@ -317,5 +340,6 @@ export const badRequest = (random: Random): Bad => {
       ? random.pick(QUERIES)
       : `${random.pick(["after", "types", "limit", "ticket"])}=${escaped(random)}`,
   );
-  return requestOf(`${random.pick(METHODS)} ${random.pick(PATHS)}?${query.join("&")}`, headers);
+  const line = `${random.pick(METHODS)} ${random.pick(PATHS)}?${query.join("&")}`;
+  return requestOf(line, headers, "", host);
 };
