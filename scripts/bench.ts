@@ -27,7 +27,7 @@ import {
 import { mkdir } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { fail, numberOption, readArgs } from "./cli.ts";
-import { duration, showProgress } from "./progress.ts";
+import { duration, say, showProgress } from "./progress.ts";
 
 const usage = `usage: bun run bench [options]              measures, in under three minutes
        bun run bench list                   what is measured, and against whom
@@ -90,7 +90,7 @@ const chosenContenders = (): readonly Contender[] => {
       names?.includes(name) ||
       ((kind !== "peer" || values.peers) && (names?.includes(lane) ?? true)),
   );
-  for (const { name, missing } of wanted) if (missing) console.error(`${name} is ${missing}`);
+  for (const { name, missing } of wanted) if (missing) say(`${name} is ${missing}`);
   const there = wanted.filter(({ missing }) => missing === undefined);
   return there.length > 0 ? there : fail("nothing is left to measure");
 };
@@ -145,9 +145,9 @@ const measure = async () => {
   const descriptors = maxDescriptors();
   if (settings.subscribers !== undefined && settings.subscribers + SPARE > descriptors)
     fail(`--subscribers: ${descriptors} files may be open here; raise it with \`ulimit -n\``);
-  console.error(`This takes about ${duration(estimateMs(selection, settings))}.`);
+  say(`This takes about ${duration(estimateMs(selection, settings))}.`);
   const blind = whyBlind();
-  if (blind !== undefined) console.error(`${blind}: such figures are left out.`);
+  if (blind !== undefined) say(`${blind}: such figures are left out.`);
   const progress = showProgress();
   const result = await bench({
     ...selection,
@@ -176,7 +176,7 @@ const measure = async () => {
         ? renderMarkdown(result)
         : renderTable(result),
   );
-  console.error(`\nreport  ${shown(html)}\nfigures ${shown(json)}`);
+  say(`\nreport  ${shown(html)}\nfigures ${shown(json)}`);
 };
 
 if (order === undefined) await measure();

@@ -13,6 +13,9 @@ export interface Step {
 // Without a terminal nobody watches each step.
 const LINE_EVERY_MS = 5_000;
 
+/** Says something beside the outcome. */
+export const say = (text: string): void => void process.stderr.write(`${text}\n`);
+
 /** `2 min 40 s`. */
 export const duration = (ms: number): string => {
   const seconds = Math.max(0, Math.round(ms / 1000));
@@ -28,9 +31,9 @@ export const showProgress = () => {
         if (performance.now() - shownAt < LINE_EVERY_MS) return;
         shownAt = performance.now();
         const percent = `${Math.round(done * 100)} %`.padStart(5);
-        console.error(`${percent}  ${what}, ${duration(leftMs)} left`);
+        say(`${percent}  ${what}, ${duration(leftMs)} left`);
       },
-      say: (text: string) => console.error(text),
+      say,
       end() {},
     };
   }
@@ -43,7 +46,7 @@ export const showProgress = () => {
     },
     say(text: string) {
       bar.stop();
-      console.error(text);
+      say(text);
       bar.start(1, 0, { what: "", left: "" });
     },
     end: () => bar.stop(),

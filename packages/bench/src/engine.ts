@@ -93,6 +93,7 @@ export const bench = async (options: BenchOptions): Promise<Result> => {
       runs.push(...(await play(ground, planned, settings)));
       doneMs += planned.estimateMs;
     }
+    progress("done");
     return {
       schema: SCHEMA,
       startedAt: startedAt.toISOString(),

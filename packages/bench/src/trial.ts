@@ -47,6 +47,8 @@ export class Trial implements AsyncDisposable {
   readonly contender: Contender;
   readonly options: TrialOptions;
   readonly #ground: Ground;
+  // Its own: after a run that hangs, the others have a new one.
+  readonly #fleet: Fleet;
   #server: Server;
   #subscribers = 0;
   #rssBefore = 0;
@@ -54,6 +56,7 @@ export class Trial implements AsyncDisposable {
 
   private constructor(ground: Ground, contender: Contender, options: TrialOptions, server: Server) {
     this.#ground = ground;
+    this.#fleet = ground.fleet;
     this.contender = contender;
     this.options = options;
     this.#server = server;
@@ -70,13 +73,12 @@ export class Trial implements AsyncDisposable {
 
   /** Opens so many subscribers. */
   async open(subscribers: number): Promise<void> {
-    const { fleet } = this.#ground;
     const { pollMs, backOffMs, payloadBytes } = this.options;
     const { wire, publishPath: path } = this.contender;
     const { url, pid } = this.#server;
     this.#subscribers = subscribers;
     this.#rssBefore = rssBytes(pid);
-    await fleet.open({ wire, url, subscribers, pollMs, backOffMs }, { path, payloadBytes });
+    await this.#fleet.open({ wire, url, subscribers, pollMs, backOffMs }, { path, payloadBytes });
   }
 
   /** What each subscriber has added to the server's memory so far. */
@@ -98,7 +100,7 @@ export class Trial implements AsyncDisposable {
     const measureTo = measureFrom + measureMs;
     const deadline = measureTo + longestPauseMs(this.contender, this.options) + patienceMs;
     const [account, seen] = await Promise.all([
-      this.#ground.fleet.play({ schedule, measureFrom, measureTo, deadline, toleranceMs }),
+      this.#fleet.play({ schedule, measureFrom, measureTo, deadline, toleranceMs }),
       this.#watch(measureFrom, measureTo),
     ]);
     return { ...account, ...seen };
@@ -135,8 +137,11 @@ export class Trial implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#ground.fleet.close();
-    await this.#server[Symbol.asyncDispose]();
+    try {
+      await this.#fleet.close();
+    } finally {
+      await this.#server[Symbol.asyncDispose]();
+    }
   }
 }
 

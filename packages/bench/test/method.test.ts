@@ -1,7 +1,11 @@
 // The method, held to what it says, with servers and generators that are wrong on purpose.
 import { afterAll, expect, test } from "bun:test";
+import { bench } from "../src/engine.ts";
 import { Fleet } from "../src/load/fleet.ts";
 import { now } from "../src/load/clock.ts";
+import { validateResult } from "../src/result.ts";
+import { scenarios } from "../src/scenarios.ts";
+import { settingsOf } from "../src/settings.ts";
 import { quantile, total } from "../src/stats/histogram.ts";
 import { judge, Trial, type StretchOptions } from "../src/trial.ts";
 import { streamOf, type Deliver } from "./servers.ts";
@@ -77,6 +81,29 @@ test("a stall delays all that was to be published meanwhile, and all of it shows
     // Half of the stall's fifteen events had to wait for more than its second half.
     expect(quantile(latency, 0.8)).toBeGreaterThan(0.2 * STALL_MS * 1000);
   }
+});
+
+test("a server that does not start is its own failure, and the others go on", async () => {
+  const good = streamOf((send, event) => send(event));
+  const bad = { ...good, name: "sse/bad", start: () => Promise.reject(new Error("no port")) };
+  const settings = { ...settingsOf("quick"), rounds: 1, subscribers: 2, measureMs: 200 };
+  const work = { scenarios: scenarios.slice(0, 1), contenders: [bad, good], settings, flags: [] };
+  const { runs } = validateResult(await bench(work));
+  const outcomes = new Map(runs.map(({ contender, outcome }) => [contender, outcome]));
+  expect(outcomes.get("sse/bad")).toMatchObject({ kind: "failed", reason: "no port" });
+  expect(outcomes.get(good.name)?.kind).not.toBe("failed");
+}, 10_000);
+
+test("a process of the generator that dies leaves nobody waiting", async () => {
+  await using mortal = new Fleet(places);
+  const waiting = mortal.open(
+    { ...site, wire: { kind: "stream", path: "/" }, url: "http://127.0.0.1:1", subscribers: 1 },
+    { path: "/", payloadBytes: 64 },
+  );
+  const failed = waiting.catch(String);
+  await mortal[Symbol.asyncDispose]();
+  expect(await failed).toEndWith("has ended.");
+  expect(await mortal.close().catch(String)).toEndWith("has ended.");
 });
 
 test("a generator that is too slow is found out", async () => {

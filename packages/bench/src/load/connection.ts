@@ -78,6 +78,7 @@ export abstract class Connection {
   }
 
   protected ask(request: string): void {
+    if (!this.#socket) return;
     this.crowd.traffic.requests++;
     this.say(request);
   }

@@ -31,17 +31,19 @@ export const command = <Known extends Orders>(
   script: string,
   pinned: readonly string[],
 ): Obedient<Known> => {
+  const gone: Answer = { error: "A process of the load generator has ended." };
   let answered: ((answer: Answer) => void) | undefined;
   const child = Bun.spawn([...pinned, process.execPath, "--no-orphans", script], {
     stdio: ["ignore", "inherit", "inherit"],
     serialization: "advanced",
     ipc: (answer: Answer) => answered?.(answer),
-    onExit: () => answered?.({ error: "A process of the load generator has ended." }),
+    onExit: () => answered?.(gone),
   });
   const ask = async (name: string, argument: unknown) => {
     const { promise, resolve } = Promise.withResolvers<Answer>();
     answered = resolve;
-    child.send([name, argument]);
+    if (child.exitCode !== null || child.signalCode !== null) resolve(gone);
+    else child.send([name, argument]);
     const answer = await promise;
     if ("error" in answer) throw new Error(answer.error);
     return answer.result;

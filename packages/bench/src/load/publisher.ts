@@ -60,6 +60,7 @@ class Publications {
   readonly #lines = new Set<Socket<Line>>();
   readonly #settled = Promise.withResolvers<void>();
   #opening = 0;
+  #closed = false;
   #left: number;
 
   constructor(target: Target, stretch: Stretch, intended: Float64Array) {
@@ -71,7 +72,7 @@ class Publications {
     this.sentAt = new Float64Array(intended.length).fill(NaN);
     this.answeredAt = new Float64Array(intended.length).fill(NaN);
     if (this.#left === 0) this.#settled.resolve();
-    this.#open();
+    else this.#open();
   }
 
   /** Resolves when every publication is answered. */
@@ -117,6 +118,7 @@ class Publications {
       socket: {
         open: (socket) => {
           this.#opening--;
+          if (this.#closed) return void socket.terminate();
           socket.setNoDelay(true);
           this.#lines.add(socket);
           this.#idle.push(socket);
@@ -160,6 +162,7 @@ class Publications {
   }
 
   close(): void {
+    this.#closed = true;
     for (const socket of this.#lines) socket.terminate();
   }
 }

@@ -13,6 +13,7 @@ export class Poll extends Connection {
   #answers = new Answers();
   #path: string;
   #headers: string[] = [];
+  #pause: Timer | undefined;
 
   constructor(wire: PollWire, ...subscriber: ConstructorParameters<typeof Connection>) {
     super(...subscriber);
@@ -21,6 +22,7 @@ export class Poll extends Connection {
   }
 
   protected greet(): void {
+    clearTimeout(this.#pause);
     this.#answers = new Answers();
     this.#poll();
     // Who has no place yet is told it at once, except by nchan, which keeps the first question.
@@ -41,7 +43,7 @@ export class Poll extends Connection {
     const single = this.#wire.cursor === "headers" && answer.status === 200;
     const more = single || header(answer.head, "x-poll-interval") === "0";
     if (more) this.#poll();
-    else setTimeout(this.#poll, this.#pauseMs());
+    else this.#pause = setTimeout(this.#poll, this.#pauseMs());
   }
 
   // The first pauses are anything up to a whole one, so that the crowd is spread at once.
