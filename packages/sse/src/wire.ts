@@ -1,5 +1,4 @@
 import type { FeedEvent, Json } from "@tidings/shared";
-import type { Batch } from "@tidings/shared/server";
 
 /** One message of an event stream. A message without `data` moves the cursor and dispatches nothing. */
 export interface Message {
@@ -38,13 +37,18 @@ export const encode = ({ id, event, data, retry, comment }: Message): string => 
 export const encodeEvent = ({ id, ...event }: FeedEvent, named = false): string =>
   encode({ id, event: named ? event.type : undefined, data: JSON.stringify(event) });
 
+/** Events that are delivered together. */
+interface Together {
+  readonly events: readonly FeedEvent[];
+}
+
 const encodeAll = (events: readonly FeedEvent[], named: boolean) =>
   new TextEncoder().encode(events.map((event) => encodeEvent(event, named)).join(""));
 
-/** Events that are delivered together. */
-export const encodeBatch = ({ events }: Batch) => encodeAll(events, false);
-/** The same, for pages that listen to types. */
-export const encodeNamed = ({ events }: Batch) => encodeAll(events, true);
+/** As their messages. */
+export const encodeBatch = ({ events }: Together) => encodeAll(events, false);
+/** As messages for pages that listen to types. */
+export const encodeNamed = ({ events }: Together) => encodeAll(events, true);
 
 /** Cuts text chunks into messages; the state between two chunks is its own. [SSE-12] */
 export const decoder = () => {
