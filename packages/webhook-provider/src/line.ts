@@ -57,6 +57,8 @@ export class Line {
   #running = 0;
   #claiming = false;
   #more = false;
+  /** Whether the endpoint was changed since the last claim was asked for. */
+  #changed = false;
   #last: Outcome = { accepted: true, slow: false };
   /** What the rate limit has used up, as a moment: it lies ahead of now by what began lately. */
   #spentUntil = 0;
@@ -79,6 +81,7 @@ export class Line {
 
   /** Gives back what was claimed ahead, and claims anew: the endpoint has changed. */
   renew(): void {
+    this.#changed = true;
     this.#giveBack();
     this.wake();
   }
@@ -115,6 +118,8 @@ export class Line {
       if (!due || !this.#endpoint) return void this.#claim();
       const rate = Math.min(this.#endpoint.ratePerSecond ?? Infinity, this.#ratePerSecond);
       const everyMs = 1_000 / rate;
+      // No more can be used up; it says so when the clock was set back, or the rate has changed.
+      this.#spentUntil = Math.min(this.#spentUntil, now + Math.max(BURST_MS, everyMs));
       const beginsAt = this.#spentUntil - Math.max(0, BURST_MS - everyMs);
       if (beginsAt > now) return this.#sleepUntil(beginsAt);
       const seats = this.#seats;
@@ -143,6 +148,7 @@ export class Line {
     if (this.#claiming || !this.#more) return;
     this.#claiming = true;
     this.#more = false;
+    this.#changed = false;
     const { outbox, timeoutMs } = this.#parts;
     const now = Date.now();
     const fit = Math.min(AHEAD, Math.ceil(AHEAD_CHARS / this.#longest));
@@ -151,13 +157,17 @@ export class Line {
     // An outbox that fails is asked again by the housekeeping.
     const claim = await outbox.claim(this.#id, limit, leaseMs, now).catch(() => undefined);
     this.#claiming = false;
+    this.#claimed = claim?.due ?? [];
+    // Who changes the endpoint may hear of it before we hear of a claim that is older.
+    if (this.#ended || this.#changed) {
+      this.#giveBack();
+      return this.#pump();
+    }
     // Disabled, or deleted by now.
     if (!claim) return;
     this.#endpoint = claim.endpoint;
-    this.#claimed = claim.due;
     this.#longest = Math.max(1, ...claim.due.map(({ body }) => body.length));
     this.#startBy = now + timeoutMs;
-    if (this.#ended) return this.#giveBack();
     if (claim.nextAt !== undefined && claim.nextAt <= now) this.#more = true;
     else if (claim.nextAt !== undefined) this.#sleepUntil(claim.nextAt);
     this.#pump();
