@@ -25,12 +25,11 @@ import { audit, canAudit, AUDIT_MS } from "./audit.ts";
 import type { Contender } from "./contender.ts";
 import { conditionsOf } from "./conditions.ts";
 import { Fleet } from "./load/fleet.ts";
-import { places } from "./machine.ts";
+import { places, type Places } from "./machine.ts";
 import { planOf, type Planned, type Selection } from "./plan.ts";
 import { SCHEMA, type Audit, type Result, type Run } from "./result.ts";
 import type { Cell } from "./scenario.ts";
 import type { Settings } from "./settings.ts";
-import type { Ground } from "./trial.ts";
 
 /** What a bench is doing. */
 export interface Progress {
@@ -67,10 +66,7 @@ export const bench = async (options: BenchOptions): Promise<Result> => {
   const startedAt = new Date();
   const begun = performance.now();
   const where = places();
-  const ground: { -readonly [key in keyof Ground]: Ground[key] } = {
-    fleet: new Fleet(where),
-    places: where,
-  };
+  const ground = { fleet: new Fleet(where), places: where };
   const plan = planOf(options, settings);
   const totalMs = estimateMs(options, settings);
   let doneMs = 0;
@@ -129,7 +125,7 @@ const nameOf = ({ scenario, contender, round, replica }: Planned, plan: readonly
 };
 
 const play = async (
-  ground: { fleet: Fleet; readonly places: Ground["places"] },
+  ground: { fleet: Fleet; places: Places },
   planned: Planned,
   settings: Settings,
 ): Promise<readonly Run[]> => {
