@@ -127,6 +127,15 @@ const write = async (result: Result) => {
 
 const shown = (path: string) => relative(process.cwd(), path);
 
+const ceilings = (audits: Result["audit"]): string =>
+  [
+    "The load generator can take, in a second, about:",
+    ...audits.map(({ lane, ceilingPerSecond, cpuUsPerDelivery }) => {
+      const deliveries = Math.round(ceilingPerSecond).toLocaleString("en").padStart(9);
+      return `  ${lane.padEnd(12)} ${deliveries} deliveries at ${cpuUsPerDelivery.toFixed(1)} µs of CPU`;
+    }),
+  ].join("\n");
+
 const measure = async () => {
   if (values.quick && values.full) fail("--quick and --full exclude each other; choose one");
   if (values.json && values.markdown) fail("--json and --markdown exclude each other; choose one");
@@ -155,18 +164,10 @@ const measure = async () => {
     flags: process.argv.slice(2),
     versions: selection.contenders.some(({ kind }) => kind === "peer") ? peerVersions() : {},
     onProgress: progress.show,
-    onAudit: (audits) =>
-      progress.say(
-        ["The load generator can take, in a second, about:"]
-          .concat(
-            audits.map(
-              ({ lane, ceilingPerSecond, cpuUsPerDelivery }) =>
-                `  ${lane.padEnd(12)} ${Math.round(ceilingPerSecond).toLocaleString("en").padStart(9)} deliveries at ${cpuUsPerDelivery.toFixed(1)} µs of CPU`,
-            ),
-          )
-          .join("\n"),
-      ),
-  }).finally(progress.end);
+    onAudit: (audits) => audits.length > 0 && progress.say(ceilings(audits)),
+  })
+    .catch((error) => fail(error, undefined, 1))
+    .finally(progress.end);
   validateResult(result);
   const { json, html } = await write(result);
   console.log(

@@ -2,6 +2,7 @@
 // write, what does a delivery cost it, and how many could it take?
 import { run } from "../../../scripts/launch.ts";
 import type { Contender } from "./contender.ts";
+import type { Wire } from "./load/wire.ts";
 import type { Audit } from "./result.ts";
 import { Trial, type Ground } from "./trial.ts";
 
@@ -11,9 +12,8 @@ const STRETCH = { rate: RATE, warmUpMs: 150, measureMs: 350, seed: 1 };
 /** How long the audit of one lane takes, about, in milliseconds. */
 export const AUDIT_MS = 900;
 
-/** Whether there is a null server for a contender's way of delivering. */
-export const canAudit = ({ kind, wire }: Contender): boolean =>
-  kind === "tidings" && wire.kind !== "client";
+/** Whether there is a null server that speaks like this. */
+export const canAudit = (wire: Wire): boolean => wire.kind !== "client";
 
 /** What the generator can take of a lane's deliveries. */
 export const audit = async (ground: Ground, contender: Contender): Promise<Audit> => {
@@ -31,6 +31,7 @@ export const audit = async (ground: Ground, contender: Contender): Promise<Audit
   await using trial = await Trial.start(ground, nothing, options);
   await trial.open(SUBSCRIBERS);
   const { share, generatorCpuUs } = await trial.play(STRETCH);
+  if (share.delivered === 0) throw new Error(`the load generator received nothing in ${lane}`);
   const cpuUsPerDelivery = generatorCpuUs / share.delivered;
   return {
     lane,

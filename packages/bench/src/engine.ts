@@ -23,6 +23,7 @@
 // bottleneck, the run is invalid.
 import { audit, canAudit, AUDIT_MS } from "./audit.ts";
 import type { Contender } from "./contender.ts";
+import { lanes } from "./contenders.ts";
 import { conditionsOf } from "./conditions.ts";
 import { Fleet } from "./load/fleet.ts";
 import { places, type Places } from "./machine.ts";
@@ -33,7 +34,7 @@ import type { Settings } from "./settings.ts";
 
 /** What a bench is doing. */
 export interface Progress {
-  /** `sse · fan-out, round 2 of 5`. */
+  /** `fan-out: sse, round 2 of 5`. */
   readonly what: string;
   /** From 0 to 1. */
   readonly done: number;
@@ -47,14 +48,17 @@ export interface BenchOptions extends Selection {
   /** Of each peer. */
   readonly versions?: Readonly<Record<string, string>>;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
-  readonly onAudit?: ((audits: readonly Audit[]) => void) | undefined;
+  readonly onAudit?: ((audits: readonly Audit[]) => unknown) | undefined;
 }
 
 /** How long a bench takes, about, in milliseconds. */
 export const estimateMs = (selection: Selection, settings: Settings): number =>
   auditMs(selection) + sum(planOf(selection, settings).map((planned) => planned.estimateMs));
 
-const auditMs = ({ contenders }: Selection) => contenders.filter(canAudit).length * AUDIT_MS;
+// Contenders of one lane are received in one way.
+const toAudit = ({ contenders }: Selection) =>
+  lanes.filter(({ lane, wire }) => canAudit(wire) && contenders.some((one) => one.lane === lane));
+const auditMs = (selection: Selection) => toAudit(selection).length * AUDIT_MS;
 const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
 
 // A run that takes so much longer than it should will not end.
@@ -77,9 +81,9 @@ export const bench = async (options: BenchOptions): Promise<Result> => {
   };
   try {
     const audits: Audit[] = [];
-    for (const contender of contenders.filter(canAudit)) {
-      progress(`the load generator itself, ${contender.lane}`);
-      audits.push(await audit(ground, contender));
+    for (const lane of toAudit(options)) {
+      progress(`the load generator itself, ${lane.name}`);
+      audits.push(await audit(ground, lane));
       doneMs += AUDIT_MS;
     }
     onAudit?.(audits);
