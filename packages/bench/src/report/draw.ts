@@ -72,13 +72,17 @@ export const logScale = (
       ticks.push(...factors.map((factor) => factor * 10 ** power));
     return ticks.filter((tick) => tick >= low && tick <= high);
   };
-  const ticks = [[1], [1, 3], [1, 2, 5]]
-    .map(powers)
-    .find((found) => found.length > (narrow ? 1 : 2));
+  // As few as will do.
+  const enough = narrow ? 2 : 3;
+  const ticks = [
+    ...[[1], [1, 3]].map(powers).filter((found) => found.length >= enough),
+    ...[[1, 2, 5]].map(powers).filter((found) => found.length >= 2),
+    powers([1, 2, 3, 4, 5, 6, 7, 8, 9]),
+  ][0];
   return {
     type: "log",
     domain: [low, high],
-    ticks: ticks ?? powers([1, 2, 3, 4, 5, 6, 7, 8, 9]),
+    ...(ticks && { ticks }),
     tickFormat,
   };
 };

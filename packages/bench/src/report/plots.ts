@@ -107,7 +107,12 @@ const dots = (
       }),
     ],
   }));
-  return { ...text, plot, figures: roundsOf(cells, figure), legend: [] };
+  const signs = [
+    marks.some(({ rounds }) => rounds > 1) && "A bar is the 95 % interval of the median.",
+    marks.some(({ ours }) => !ours) && "Hollow dots are baselines and peers.",
+  ].filter((sign) => sign !== false);
+  const caption = [text.caption, ...signs].join(" ");
+  return { ...text, caption, plot, figures: roundsOf(cells, figure), legend: [] };
 };
 
 const SHARES = [0.5, 0.9, 0.99, 0.999, 1];
@@ -464,14 +469,13 @@ export const plotsOf = (result: Result, answer: Answer | undefined): readonly Dr
   const cells = cellsOf(result);
   const cost = (scenario: string, figure: Figure, title: string, caption: string) =>
     dots(cells, scenario, figure, { title, caption });
-  const INTERVAL = "A bar is the 95 % interval of the median; hollow dots are baselines and peers.";
   return [
     staleness(cells),
     cost(
       "fan-out",
       "serverCpuUsPerDelivery",
       "Server CPU per delivery",
-      `What the server spends on bringing one event to one subscriber. ${INTERVAL}`,
+      "What the server spends on bringing one event to one subscriber.",
     ),
     bytes(cells),
     ...(answer ? [frontier(answer), overtaking(answer)] : []),
@@ -479,25 +483,25 @@ export const plotsOf = (result: Result, answer: Answer | undefined): readonly Dr
       "idle",
       "rssBytesPerSubscriber",
       "Memory per subscriber",
-      `By how much the server's memory grew, divided by its subscribers, while nothing happened. ${INTERVAL}`,
+      "By how much the server's memory grew, divided by its subscribers, while nothing happened.",
     ),
     cost(
       "idle",
       "serverCpuUsPerSubscriberSecond",
       "What nothing costs",
-      `Server CPU per subscriber and second while nothing is published: heartbeats, and polls that find nothing. ${INTERVAL}`,
+      "Server CPU per subscriber and second while nothing is published: heartbeats, and polls that find nothing.",
     ),
     cost(
       "burst",
       "highestRate",
       "The highest rate",
-      "Events per second that all subscribers were given without loss and in time; ≥ where the highest rate that was tried was kept. Right is better.",
+      "Events per second that all subscribers were given without loss and in time; ≥ where it was not the server that gave in. Right is better.",
     ),
     cost(
       "storm",
       "wholeAfterMs",
       "Whole again",
-      `The server is killed and started again: until every subscriber had everything. ${INTERVAL}`,
+      "The server is killed and started again: until every subscriber had everything.",
     ),
   ].filter((drawn) => drawn !== undefined);
 };
