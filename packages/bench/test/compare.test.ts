@@ -90,7 +90,9 @@ test("what one of them has not, and what broke, is a warning", () => {
 
 test("results without anything in common are refused", () => {
   const before = synthetic({ seed: 1 });
-  expect(() => compare(before, { ...before, runs: [] })).toThrow("have nothing in common");
+  expect(() => compare(before, { ...before, runs: [] })).toThrow(
+    "no figures of a technique in common",
+  );
 });
 
 const cellOf = (result: Result, scenario: string, contender: string) => {

@@ -2,7 +2,7 @@
 // no network; each in two widths, of which the style sheet shows the one that fits.
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
-import { laneOf } from "./words.ts";
+import { laneOf } from "../stats/cells.ts";
 
 const { document } = parseHTML("<!doctype html><body></body>");
 

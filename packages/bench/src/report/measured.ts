@@ -2,9 +2,10 @@
 import { figures } from "../metrics.ts";
 import type { Result } from "../result.ts";
 import { CONFIDENCE } from "../stats/bootstrap.ts";
+import { laneOf } from "../stats/cells.ts";
 import { summaryOf, type Entry } from "./summary.ts";
 import { bullets, notesOf, table, withInterval } from "./text.ts";
-import { conditionsOf, laneOf } from "./words.ts";
+import { conditionsOf } from "./words.ts";
 
 /** The figure, its interval where there is one, or the word that stands for it; without a mark. */
 const plain = (entry: Entry): string => withInterval({ ...entry, place: undefined });

@@ -2,11 +2,11 @@
 import * as Plot from "@observablehq/plot";
 import { figures, type Figure } from "../metrics.ts";
 import type { Result } from "../result.ts";
-import { cellsOf, figureOf, valuesOf, type Cell } from "../stats/cells.ts";
+import { cellsOf, figureOf, laneOf, valuesOf, type Cell } from "../stats/cells.ts";
 import { merge, quantile, total } from "../stats/histogram.ts";
 import { COST, type Answer, type Option } from "./answer.ts";
 import { colourOf, draw, logScale, symbolOf } from "./draw.ts";
-import { digits, laneOf, showFigure, showIn, withUnit } from "./words.ts";
+import { digits, showFigure, showIn, withUnit } from "./words.ts";
 
 /** A table of raw figures: its first column names the rows. */
 export interface Figures {

@@ -98,6 +98,3 @@ export const conditionsOf = ({
     ...(flags.length > 0 ? [`flags ${flags.join(" ")}`] : []),
   ];
 };
-
-/** The lane that a contender belongs to: `sse/raw-bun` is held against `sse`. */
-export const laneOf = (contender: string): string => contender.split("/", 1)[0] ?? contender;

@@ -18,6 +18,9 @@ export interface Cell {
   readonly leftOut: number;
 }
 
+/** The lane that a contender belongs to: `sse/raw-bun` is held against `sse`. */
+export const laneOf = (contender: string): string => contender.split("/", 1)[0] ?? contender;
+
 /** Params in one line, such as `subscribers 100, pollMs 1,000`. */
 export const paramsText = (params: Params): string =>
   Object.entries(params)
