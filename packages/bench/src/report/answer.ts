@@ -118,6 +118,10 @@ const overtakingsOf = (options: readonly Option[], noise: readonly Noise[]): Ove
     [...all].flatMap(([otherLabel, others]) => {
       if (label === otherLabel) return [];
       const both = pairs(ones, others).sort(([a], [b]) => a.rate - b.rate);
+      const ahead = both.map(([one, other]) => one.costUs < other.costUs);
+      // Who is overtaken in turn has not been overtaken by more than noise.
+      const turns = ahead.filter((is, place) => place > 0 && is !== ahead[place - 1]);
+      if (turns.length !== 1) return [];
       return both.flatMap((pair, place) => {
         const next = both[place + 1];
         const found = next && crossing(pair, next);

@@ -44,6 +44,8 @@ export interface Summary {
   readonly columns: readonly Column[];
   readonly rows: readonly Row[];
   readonly noise: readonly Noise[];
+  /** How many rounds each scenario has, at the most. */
+  readonly rounds: ReadonlyMap<string, number>;
   /** Cells without figures, and rounds that were left out. */
   readonly problems: readonly Cell[];
 }
@@ -103,5 +105,11 @@ export const summaryOf = (result: Result): Summary => {
     }),
   }));
   const problems = cells.filter(({ problem, leftOut }) => problem || leftOut > 0);
-  return { columns, rows, noise, problems };
+  const rounds = new Map(
+    [...Map.groupBy(cells, ({ scenario }) => scenario.name)].map(([name, own]) => [
+      name,
+      Math.max(...own.map((cell) => cell.rounds.length)),
+    ]),
+  );
+  return { columns, rows, noise, rounds, problems };
 };

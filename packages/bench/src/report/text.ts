@@ -69,11 +69,7 @@ export const noiseText = ({ noise }: Summary): string => {
 };
 
 /** What the marks mean, and of how many rounds the figures are. */
-export const legendOf = ({ rows }: Summary): string => {
-  const rounds = new Map<string, number>();
-  for (const { column, estimate } of rows.flatMap(({ entries }) => entries))
-    if (estimate)
-      rounds.set(column.scenario, Math.max(rounds.get(column.scenario) ?? 0, estimate.rounds));
+export const legendOf = ({ rounds }: Summary): string => {
   const counts = [...rounds].map(([scenario, count]) => `${scenario} ${count}`);
   return (
     `Medians of the rounds (${counts.join(", ")}). * best of the techniques, = not to be told ` +
