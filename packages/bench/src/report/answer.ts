@@ -114,9 +114,10 @@ const overtakingsOf = (options: readonly Option[], noise: readonly Noise[]): Ove
       const tie = other && differenceOf(one.cell, other.cell, COST, noise)?.tie;
       return other && !tie ? [[one, other]] : [];
     });
-  return [...all].flatMap(([label, ones]) =>
-    [...all].flatMap(([otherLabel, others]) => {
-      if (label === otherLabel) return [];
+  return [...all.values()].flatMap((ones) =>
+    [...all.values()].flatMap((others) => {
+      // A poller that asks at another interval is no other technique.
+      if (ones[0]?.cell.contender === others[0]?.cell.contender) return [];
       const both = pairs(ones, others).sort(([a], [b]) => a.rate - b.rate);
       const ahead = both.map(([one, other]) => one.costUs < other.costUs);
       // Who is overtaken in turn has not been overtaken by more than noise.

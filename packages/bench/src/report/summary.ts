@@ -51,7 +51,7 @@ export interface Summary {
 }
 
 /** Which of these are the best in a figure. Only what can be told from noise is worse. */
-export const placesOf = (
+const placesOf = (
   cells: readonly Cell[],
   figure: Figure,
   noise: readonly Noise[],

@@ -57,7 +57,7 @@ export const notesOf = (
 };
 
 /** By how much the contender that ran twice differed from itself. */
-export const noiseText = ({ noise }: Summary): string => {
+const noiseText = ({ noise }: Summary): string => {
   const floors = floorsOf(noise);
   if (floors.length === 0)
     return "Nothing could be measured twice in a round, so nobody knows how large the noise is.";

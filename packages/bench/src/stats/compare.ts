@@ -34,9 +34,9 @@ export interface Comparison {
 }
 
 /** Of the differences that are called real, no more than this share is expected to be chance. */
-export const FALSE_SHARE = 0.05;
+const FALSE_SHARE = 0.05;
 /** How sure each change's interval is meant to be. */
-export const INTERVAL = 0.99;
+const INTERVAL = 0.99;
 
 /** From here on it is said that the machine has changed. */
 const WARN_ABOVE = 1.05;
