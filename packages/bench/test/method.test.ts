@@ -21,7 +21,7 @@ const stretch: StretchOptions = {
   warmUpMs: 0,
   measureMs: 600,
   seed: 1,
-  patienceMs: 400,
+  patienceMs: 1_500,
 };
 
 const play = async (deliver: Deliver, options: Partial<StretchOptions> = {}) => {
@@ -55,7 +55,7 @@ test("what is dropped, doubled or out of order is found and counted", async () =
   const swapping = await play((send, event, number) => {
     if (number === 3) late = event;
     else send(event);
-    if (number === 10) send(late);
+    if (number === 12) send(late);
   });
   expect(verdict(swapping)).toMatchObject({
     kind: "failed",
