@@ -8,7 +8,7 @@ import {
   watchSilence,
   type SubscribeOptions,
 } from "@tidings/shared/client";
-import { Closed, whyRefused } from "./closed.ts";
+import { Closed, hangUp, whyRefused } from "./closed.ts";
 import { cursorOf, PROTOCOL } from "./wire.ts";
 
 export interface Options extends SubscribeOptions {
@@ -87,7 +87,7 @@ export async function* subscribe(
     function close() {
       clearTimeout(silence);
       line.abort();
-      socket?.close();
+      if (socket) hangUp(socket);
     }
   }
 }

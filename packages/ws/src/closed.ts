@@ -23,6 +23,15 @@ export class Closed extends Refusal {
 }
 
 /**
+ * Closes a socket without waiting for the other end, which may be gone. A browser waits in the
+ * background; Bun's process would live on for half a minute.
+ */
+export const hangUp = (socket: WebSocket & { terminate?: () => void }): void => {
+  socket.close();
+  socket.terminate?.();
+};
+
+/**
  * A WebSocket does not say why its handshake failed; the same request without an upgrade does. To
  * that, a WebSocket server that has nothing against us answers 426, and none answers 2xx.
  */

@@ -1,4 +1,8 @@
+import type { Note } from "@tidings/shared/client";
 import { describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
 import { subscribe } from "../src/client.ts";
 import { comesBack } from "../src/wire.ts";
 
@@ -91,4 +95,30 @@ test("CLIENT-5: the question why has its own time-out", async () => {
   });
   expect(await endOf(server.url, { silenceMs: 50 })).toBe("The server does not answer.");
   never.resolve(new Response());
+});
+
+test("CLIENT-6: an abort ends the socket, although the server never answers its close", async () => {
+  const made = createServer((socket) => {
+    socket.once("data", (request) => {
+      const key = /^sec-websocket-key: (.+)\r$/im.exec(`${request}`)?.[1];
+      const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`);
+      socket.write(
+        `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Protocol: tidings.v1\r\nSec-WebSocket-Accept: ${accept.digest("base64")}\r\n\r\n`,
+      );
+    });
+  });
+  made.listen(0, "127.0.0.1");
+  await once(made, "listening");
+  const address = made.address();
+  if (address === null || typeof address === "string") throw new Error("It has no port.");
+  const leaving = new AbortController();
+  const connected: Promise<Socket[]> = once(made, "connection");
+  const url = `http://127.0.0.1:${address.port}`;
+  const onNote = ({ kind }: Note) => {
+    if (kind === "open") leaving.abort();
+  };
+  for await (const _ of subscribe(url, { signal: leaving.signal, onNote }));
+  const [socket] = await connected;
+  if (socket && !socket.closed) await once(socket, "close");
+  made.close();
 });
