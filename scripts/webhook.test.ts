@@ -434,6 +434,15 @@ test.each([
   [["send", "--secret", SECRET], "send takes a URL and at most one BODY"],
   [["send", "ftp://x", "--secret", SECRET], "URL must be an http or https URL"],
   [["send", "http://x", "--secret", SECRET, "--type", "a", "{}"], "--type is for the small event"],
+  [
+    ["sign", "--secret", SECRET, "--id", "a\r\nb", "{}"],
+    "--id must be 1 to 255 visible characters",
+  ],
+  [["sign", "--secret", SECRET, "--url", "x", "{}"], "--url must be an http or https URL"],
+  [
+    ["send", "http://x", "--secret", SECRET, "--id", ""],
+    "--id must be 1 to 255 visible characters",
+  ],
   [["replay", "ep_1"], "replay needs either --id or --after"],
   [["replay", "--id", "1-1"], "replay takes one endpoint's id"],
   [["endpoints", "--provider", "x"], '--provider must be an http or https URL, not "x"'],

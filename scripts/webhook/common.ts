@@ -105,6 +105,12 @@ const ID_PREFIXES: Record<Sender, string> = { standard: "msg_", github: "", stri
 /** A new event's id. */
 export const newId = (scheme: Sender) => ID_PREFIXES[scheme] + Bun.randomUUIDv7();
 
+/** What goes into a header: a line end in it would begin another one. */
+export const headerOption = (name: string, value: string): string =>
+  /^[!-~]{1,255}$/.test(value)
+    ? value
+    : fail(`${name} must be 1 to 255 visible characters of ASCII, not ${JSON.stringify(value)}`);
+
 export const nowS = () => Math.floor(Date.now() / 1000);
 
 /** `21:48:05`, by this machine's clock. */

@@ -3,6 +3,7 @@ import { isEventType } from "@tidings/shared";
 import { schemes, type Sender } from "../../packages/webhook-consumer/src/verify.ts";
 import { fail, readArgs } from "../cli.ts";
 import {
+  headerOption,
   newId,
   nowS,
   oneLine,
@@ -52,7 +53,8 @@ export const send = async (args: string[]) => {
   const url = urlOption("URL", to);
   const scheme = schemeOption(values.scheme);
   const secrets = secretsOption("--secret", scheme, values.secret);
-  const { id = newId(scheme), type = "ping" } = values;
+  const id = headerOption("--id", values.id ?? newId(scheme));
+  const type = headerOption("--type", values.type ?? "ping");
   if (given !== undefined && values.type !== undefined && scheme !== "github")
     fail("--type is for the small event; BODY has its own, so leave one of them out");
   if (scheme !== "github" && !isEventType(type))

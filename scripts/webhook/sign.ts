@@ -1,7 +1,16 @@
 // `bun run webhook sign`: the headers for a body.
 import { schemes } from "../../packages/webhook-consumer/src/verify.ts";
 import { fail, numberOption, readArgs } from "../cli.ts";
-import { LISTEN_URL, newId, nowS, readBody, schemeOption, secretsOption } from "./common.ts";
+import {
+  headerOption,
+  LISTEN_URL,
+  newId,
+  nowS,
+  readBody,
+  schemeOption,
+  secretsOption,
+  urlOption,
+} from "./common.ts";
 
 const usage = `usage: bun run webhook sign --secret S [options] [BODY | @file | -]
   prints the headers for a body, and a curl command that sends both;
@@ -30,12 +39,13 @@ export const sign = async (args: string[]) => {
   );
   const scheme = schemeOption(values.scheme);
   const secrets = secretsOption("--secret", scheme, values.secret);
+  const url = urlOption("--url", values.url);
   const [body = "-", ...rest] = positionals;
   if (rest.length > 0) fail("sign takes one BODY; quote it for your shell", usage);
   const headers = schemes[scheme].sign(
     {
-      id: values.id ?? newId(scheme),
-      type: values.type,
+      id: headerOption("--id", values.id ?? newId(scheme)),
+      type: headerOption("--type", values.type),
       timestamp:
         values.timestamp === undefined
           ? nowS()
@@ -47,6 +57,6 @@ export const sign = async (args: string[]) => {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   console.log(lines.join("\n"));
   console.log(`
-curl ${quote(values.url)} \\
+curl ${quote(url)} \\
 ${["content-type: application/json", ...lines].map((line) => `  -H ${quote(line)} \\\n`).join("")}  --data-binary ${quote(body === "-" ? "@-" : body)}`);
 };

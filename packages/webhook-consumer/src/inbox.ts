@@ -53,6 +53,9 @@ const SCHEMA = `
 const TURN_MS = 5;
 
 const open = (database: string): Database => {
+  // Without a name SQLite would make a file that nobody finds again.
+  if (typeof database !== "string" || database.trim() === "")
+    throw new RangeError("database: must be the path of a file, or `:memory:`.");
   try {
     const db = new Database(database);
     db.run("PRAGMA journal_mode = WAL");

@@ -55,6 +55,8 @@ export const server = (options: Options) => {
     const known = secrets[sender] ?? [];
     if (typeof known !== "function") checkSecrets(sender, known);
   }
+  for (const [name, url] of Object.entries({ provider, publicUrl }))
+    if (url !== undefined && !URL.canParse(url)) throw new RangeError(`${name}: must be a URL.`);
   const { app, feed, stats, accept, reply, replyJson } = contract("webhook-consumer", {
     ...options,
     selfAuthorized: "/webhooks/",

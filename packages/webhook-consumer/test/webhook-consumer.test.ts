@@ -265,6 +265,16 @@ describe("CONSUMER-9: what is not taken", () => {
       expect(() => start({ secrets: JSON.parse(secrets) })).toThrow(message);
   });
 
+  test("options that name no place are refused at the start", () => {
+    for (const [options, message] of [
+      ['{"database":""}', "database: must be the path of a file, or `:memory:`."],
+      ['{"database":7}', "database: must be the path of a file, or `:memory:`."],
+      ['{"provider":"nowhere"}', "provider: must be a URL."],
+      ['{"publicUrl":"nowhere"}', "publicUrl: must be a URL."],
+    ] as const)
+      expect(() => start(JSON.parse(options))).toThrow(new RangeError(message));
+  });
+
   test("without a secret everything", async () => {
     const { post } = start({ secrets: {} });
     expect((await post("/webhooks/standard", standard("1-1", BODY))).status).toBe(401);

@@ -157,11 +157,14 @@ export class Outbox {
   #draining = false;
   #safe: boolean | undefined;
 
-  /** `database` is a file, or `:memory:`. */
+  /** `database` is a file, or `:memory:`. Throws a RangeError for what names neither. */
   constructor(
     database: string,
     { feed, wake = () => {}, maxWaiting = 10_000, maxWaitingInAll = 1_000_000 }: OutboxOptions,
   ) {
+    // Without a name SQLite would make a file that nobody finds again.
+    if (typeof database !== "string" || database.trim() === "")
+      throw new RangeError("database: must be the path of a file, or `:memory:`.");
     this.#sql = new SQL({ adapter: "sqlite", filename: database });
     this.#feed = feed;
     this.#wake = wake;

@@ -414,3 +414,10 @@ test.each(["missing", "no database", "damaged"])(
     await expect(outbox.opened).rejects.toThrow(`database: ${path} cannot be used: `);
   },
 );
+
+// What a configuration says, which no compiler has seen: an empty variable is a likely one.
+test.each(['""', '" "', "7"])("a database that is called %s is none", (name) => {
+  expect(() => open(JSON.parse(name))).toThrow(
+    new RangeError("database: must be the path of a file, or `:memory:`."),
+  );
+});
