@@ -18,7 +18,7 @@ export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
 
   // The last answer that said "nothing new", and to what. It is kept as the makings of a Response:
   // Bun sends a Response's headers only once.
-  let same: { url: string; tag: string; cursor: string; answer: ResponseInit } | undefined;
+  let same: { url: string; tag: string; cursor: string; init: ResponseInit } | undefined;
 
   return app.get("/events", ({ request }) => {
     // 1. accept: nothing is held, so nobody is counted; a closing server says when to come back.
@@ -29,7 +29,7 @@ export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
     const tag = asked.get("if-none-match");
     const plain = !asked.has("origin");
     if (plain && tag === same?.tag && url === same.url && feed.cursor === same.cursor)
-      return new Response(null, same.answer);
+      return new Response(null, same.init);
     accept(request);
 
     // 2. authorize: the contract has done it, by header or ticket.
@@ -51,17 +51,18 @@ export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
       "cache-control": "private, no-cache",
       vary: "Origin",
       "x-poll-interval": `${pauseMs / 1000}`,
-      "content-type": "application/json",
     });
     const unchanged = tag !== null && matches(tag, etag);
+    if (!unchanged) headers.set("content-type", "application/json");
     const page = unchanged ? null : encodePage(batch, reader.cursor);
     const status = unchanged ? 304 : 200;
-    if (unchanged && plain) same = { url, tag, cursor: feed.cursor, answer: { status, headers } };
+    const answer = reply(request, page, headers, status);
+    if (unchanged && plain) same = { url, tag, cursor: feed.cursor, init: { status, headers } };
     if (page !== null && request.method !== "HEAD") {
       stats.delivered += batch?.events.length ?? 0;
       stats.bytesOut += Buffer.byteLength(page);
     }
-    return reply(request, page, headers, status);
+    return answer;
 
     // 6. heartbeat: none. Every answer is one.
 
