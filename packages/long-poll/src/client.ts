@@ -43,6 +43,7 @@ export async function* subscribe(
       const response = await ask(events, { signal: line.signal, headers });
       clearTimeout(silence);
       const page = await readPage(watchSilence(body(response), silenceMs, silent));
+      const moved = page.cursor !== cursor;
       backOff.opened();
       for (const event of page.events) {
         // 5. advance: before the event is handed on, for the caller may never ask again.
@@ -50,7 +51,7 @@ export async function* subscribe(
         yield event;
       }
       const soon = performance.now() - askedAt < backOff.minMs;
-      if (soon && page.events.length === 0 && page.cursor === cursor)
+      if (soon && !moved)
         failure = new Error("The server has nothing new, and does not wait for it.");
       cursor = page.cursor;
     } catch (error) {

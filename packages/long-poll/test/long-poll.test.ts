@@ -233,6 +233,14 @@ describe("the client", () => {
     expect(notes.at(-1)).toBe("retry");
   });
 
+  test("LONG-POLL-9: pauses when a server says the same again and again", async () => {
+    const event = { id: "1-3", type: "a", time: "2025-11-20T21:48:00.000Z", data: 1 };
+    const page = { events: [event], cursor: "1-3" };
+    const { asked, notes } = await follow(page, page, page, page, page);
+    expect(asked).toBe(2);
+    expect(notes.at(-1)).toBe("retry");
+  });
+
   test("POLL-3: asks again at once while the cursor moves", async () => {
     const event = { id: "1-3", type: "a", time: "2025-11-20T21:48:00.000Z", data: 1 };
     const { asked, got } = await follow(

@@ -219,8 +219,8 @@ export class Inbox<Item> implements AsyncIterable<Item> {
 // A connection that lasted so long was a good one: the next failure is a first failure again.
 const STABLE_MS = 5_000;
 
-// Nobody can make us come back without any pause: neither the caller nor a server's `retry: 0`.
-const MIN_RETRY_MS = 10;
+/** Nobody can make us come back without any pause: neither the caller nor a server's `retry: 0`. */
+export const MIN_RETRY_MS = 10;
 
 /**
  * Exponential back-off with full jitter: a pause of anything between nothing and an upper bound

@@ -6,6 +6,7 @@ import {
   body,
   eventsUrl,
   linkedAbort,
+  MIN_RETRY_MS,
   pause,
   readPage,
   visible,
@@ -63,7 +64,9 @@ export async function* subscribe(
       }
       cursor = page?.cursor ?? cursor;
       etag = response.headers.get("etag") ?? undefined;
-      pauseMs = seconds(response.headers.get("x-poll-interval")) ?? intervalMs;
+      const askedMs = seconds(response.headers.get("x-poll-interval")) ?? intervalMs;
+      // Where nothing came, nothing is left behind: there is no reason to ask without a pause.
+      pauseMs = Math.max(askedMs, page?.events.length ? 0 : MIN_RETRY_MS);
     } catch (error) {
       failure = error;
     } finally {

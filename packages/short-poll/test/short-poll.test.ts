@@ -1,5 +1,5 @@
 // What a poll is answered with, header by header, and when the client asks again.
-import { body, readPage } from "@tidings/shared/client";
+import { body, readPage, type Note } from "@tidings/shared/client";
 import { Feed } from "@tidings/shared/server";
 import { afterEach, expect, mock, spyOn, test } from "bun:test";
 import { subscribe } from "../src/client.ts";
@@ -121,13 +121,13 @@ test("POLL-4: a closing server answers 503 with Retry-After", async () => {
   expect(answer.headers.get("content-type")).toBe("application/problem+json");
 });
 
-/** The pauses of at least a second that the client asked its timer for; each ends at once. */
-const hurry = () => {
+/** The pauses, of at least a second, that the client asked its timer for; each ends at once. */
+const hurry = (leastMs = 1_000) => {
   const pauses: number[] = [];
   const real = globalThis.setTimeout;
   const hurried = (done: () => void, ms = 0) => {
     // The client's own time-out for an answer is none of its pauses.
-    if (ms < 1_000 || ms === 45_000) return real(done, ms);
+    if (ms < leastMs || ms === 45_000) return real(done, ms);
     pauses.push(ms);
     return real(done, 0);
   };
@@ -156,6 +156,24 @@ test("SHORT-POLL-4: the client never asks sooner than the server says", async ()
   // 0 was no pause at all; what is no number leaves the client its own interval.
   expect(half).toBeWithin(2_500, 3_001);
   expect(own).toBeWithin(9_000, 10_801);
+});
+
+test("SHORT-POLL-4: an answer that brought nothing is followed by a pause, whatever it says", async () => {
+  using made = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: () =>
+      Response.json({ events: [], cursor: "1-1" }, { headers: { "x-poll-interval": "0" } }),
+  });
+  const pauses = hurry(0);
+  const leaving = new AbortController();
+  let asked = 0;
+  const onNote = ({ kind }: Note) => {
+    if (kind === "request" && ++asked > 5) leaving.abort();
+  };
+  for await (const _ of subscribe(made.url, { signal: leaving.signal, onNote }));
+  expect(pauses.length).toBeGreaterThan(4);
+  for (const ms of pauses) expect(ms).toBeWithin(10, 13);
 });
 
 test("SHORT-POLL-5: the client waits with jitter, and ends when `until` is true", async () => {
