@@ -3,8 +3,9 @@ import { isEventType, Problem } from "@tidings/shared";
 import { readJson, type Contract } from "@tidings/shared/server";
 import { judge, readUrl, type GuardOptions } from "./address.ts";
 import type { Attempt } from "./attempt.ts";
-import type { Endpoint, Outbox } from "./outbox.ts";
+import type { Outbox } from "./outbox.ts";
 import { readChange, readFields, readRegistration, readText } from "./registration.ts";
+import type { Endpoint } from "./registry.ts";
 import type { Seats } from "./seats.ts";
 import { newSecret } from "./wire.ts";
 

@@ -1,5 +1,7 @@
 import type { Seats } from "./seats.ts";
-import type { Due, Endpoint, Outbox, OutboxLimits } from "./outbox.ts";
+import type { Outbox, OutboxLimits } from "./outbox.ts";
+import type { Due } from "./queue.ts";
+import type { Endpoint } from "./registry.ts";
 
 /** How a delivery went, as far as the line is concerned. */
 export interface Outcome {

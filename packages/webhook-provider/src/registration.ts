@@ -1,6 +1,6 @@
 import { isEventType, Problem, type Json } from "@tidings/shared";
 import { readUrl } from "./address.ts";
-import type { Settings } from "./outbox.ts";
+import type { Settings } from "./registry.ts";
 
 /** What an endpoint's owner asks for. */
 export interface Registration extends Settings {

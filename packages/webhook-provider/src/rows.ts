@@ -1,6 +1,5 @@
 import type { SQL, TransactionSQL } from "bun";
 import { GAP, parseCursor, type FeedEvent } from "@tidings/shared";
-import type { Endpoint, Disabled } from "./outbox.ts";
 import { encodeBody } from "./wire.ts";
 
 // The outbox's tables, and what its statements have in common. SQL that SQLite and Postgres both
@@ -59,23 +58,7 @@ const SCHEMA = `
 `;
 
 // The type that stands for all types.
-const ALL = "*";
-
-/** An endpoint's row, with its types in one text. */
-export interface EndpointRow {
-  id: string;
-  url: string;
-  types: string;
-  ordered: number;
-  headers: string;
-  rate_per_second: number | null;
-  secret: string;
-  old_secret: string | null;
-  old_secret_until: number | null;
-  disabled: Disabled | null;
-  waiting: number;
-  created_at: number;
-}
+export const ALL = "*";
 
 /** Makes a database ready: the tables, and what a former life left behind. */
 export const prepare = async (sql: SQL) => {
@@ -97,32 +80,6 @@ export const prepare = async (sql: SQL) => {
 export const recount = (sql: SQL) => sql`
   UPDATE endpoints SET waiting = (
     SELECT COUNT(*) FROM deliveries WHERE endpoint_id = endpoints.id AND state = 'waiting')`;
-
-/** The endpoints that a condition is true for. */
-export const selectEndpoints = (tx: TransactionSQL, condition: SQL.Query<unknown>) =>
-  tx<EndpointRow[]>`
-    SELECT *, (
-      SELECT string_agg(type, ',') FROM subscriptions WHERE endpoint_id = endpoints.id
-    ) AS types
-    FROM endpoints WHERE ${condition} ORDER BY created_at, id`;
-
-export const readEndpoint = (row: EndpointRow, now: number): Endpoint => {
-  const overlap = row.old_secret !== null && Number(row.old_secret_until) > now;
-  return {
-    id: row.id,
-    url: row.url,
-    types: row.types === ALL ? undefined : row.types.split(",").sort(),
-    ordered: Number(row.ordered) === 1,
-    headers: JSON.parse(row.headers),
-    ratePerSecond: row.rate_per_second ?? undefined,
-    disabled: row.disabled ?? undefined,
-    createdAt: Number(row.created_at),
-    secrets: [row.secret, ...(overlap && row.old_secret !== null ? [row.old_secret] : [])],
-  };
-};
-
-export const insertTypes = (tx: TransactionSQL, id: string, types: readonly string[] = [ALL]) =>
-  tx`INSERT INTO subscriptions SELECT ${id}, value FROM json_each(${JSON.stringify(types)})`;
 
 // A gap has the id of an event that is lost, and its data are for the one who missed it.
 export const gapKey = (endpointId: string, id: string) => `${endpointId} ${id}`;

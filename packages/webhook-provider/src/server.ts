@@ -11,14 +11,19 @@ import { judge, readUrl } from "./address.ts";
 import { attempt, type AttemptOptions } from "./attempt.ts";
 import { endpoints, type EndpointsOptions } from "./endpoints.ts";
 import { Line, type LineOptions, type Outcome } from "./line.ts";
-import { Outbox, type Due, type Endpoint, type State } from "./outbox.ts";
+import { Outbox } from "./outbox.ts";
+import type { Due, State } from "./queue.ts";
 import { readRegistration } from "./registration.ts";
+import type { Endpoint } from "./registry.ts";
 import { retryDelayMs } from "./schedule.ts";
 import { Seats } from "./seats.ts";
 import { encodeHeaders, newSecret } from "./wire.ts";
 
 export interface Options extends ServerOptions, AttemptOptions, EndpointsOptions, LineOptions {
-  /** Where the outbox lies: a file, or `:memory:`, the default, which ends with the process. */
+  /**
+   * Where the outbox lies: a file, which one server has for its own, or `:memory:`, which ends with
+   * the process. Default `:memory:`.
+   */
   database?: string | undefined;
   /** Stretches the retry schedule, or shrinks it for a demo. Default 1. */
   scheduleScale?: number | undefined;

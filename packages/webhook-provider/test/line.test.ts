@@ -1,7 +1,8 @@
 import { Feed } from "@tidings/shared/server";
 import { expect, spyOn, test } from "bun:test";
 import { Line } from "../src/line.ts";
-import { Outbox, type Endpoint } from "../src/outbox.ts";
+import { Outbox } from "../src/outbox.ts";
+import type { Endpoint } from "../src/registry.ts";
 import { Seats } from "../src/seats.ts";
 
 const ID = "ep_1";

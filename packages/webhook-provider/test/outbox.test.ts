@@ -6,7 +6,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Attempt } from "../src/attempt.ts";
-import { Outbox, type Due, type Endpoint, type OutboxLimits, type State } from "../src/outbox.ts";
+import { Outbox, type OutboxLimits } from "../src/outbox.ts";
+import type { Due, State } from "../src/queue.ts";
+import type { Endpoint } from "../src/registry.ts";
 
 const SECRET = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const NOW = 1_000_000;
