@@ -91,7 +91,9 @@ export class Trial implements AsyncDisposable {
 
   /** Publishes at a rate, and looks at what comes of it. */
   async play(stretch: StretchOptions): Promise<Seen> {
-    const { rate, warmUpMs, measureMs, seed, patienceMs = 2_000, toleranceMs } = stretch;
+    const { rate, seed, patienceMs = 2_000, toleranceMs } = stretch;
+    const warmUpMs = wholeSlots(stretch.warmUpMs, rate);
+    const measureMs = wholeSlots(stretch.measureMs, rate);
     const startAt = now() + LEAD_MS;
     const count = Math.round((rate * (warmUpMs + measureMs)) / 1000);
     const schedule = { first: this.#published, count, perSecond: rate, startAt, seed };
@@ -144,6 +146,10 @@ export class Trial implements AsyncDisposable {
     }
   }
 }
+
+// The time rounded up, so that each part of a stretch has as many publications as its rate says.
+const wholeSlots = (ms: number, rate: number): number =>
+  rate > 0 ? (Math.ceil((ms * rate) / 1000) * 1000) / rate : ms;
 
 const start = (
   { places }: Ground,

@@ -20,9 +20,13 @@ const rests = ({ wire }: Contender) => wire.kind === "poll" && !wire.held;
 const pausesFor = (contender: Contender, settings: Settings) =>
   rests(contender) ? pausesOf(settings) : [0];
 
-const warmUpMs = 150;
-const measureMs = ({ mode }: Settings, pauseMs: number) =>
-  Math.max(mode === "full" ? 4_000 : 600, pauseMs);
+// Enough events to see more than one of them, enough time for every poll to come by, and before
+// that enough for all polls to be in their stride.
+const EVENTS = 3;
+const stretchOf = ({ mode }: Settings, rate: number, pauseMs: number) => ({
+  warmUpMs: Math.max(150, pauseMs),
+  measureMs: Math.max(mode === "full" ? 4_000 : 600, pauseMs, (EVENTS * 1000) / rate),
+});
 
 /** Staleness against cost, over poll intervals and event rates. */
 export const frontier: Scenario = {
@@ -37,8 +41,11 @@ export const frontier: Scenario = {
     pausesFor(contender, settings)
       .map((pollMs) => {
         const pauseMs = longestPauseMs(contender, { pollMs });
-        const stretchMs = warmUpMs + measureMs(settings, pauseMs) + pauseMs;
-        return OPEN_MS + ratesOf(settings).length * stretchMs;
+        const stretches = ratesOf(settings).map((rate) => {
+          const { warmUpMs, measureMs } = stretchOf(settings, rate, pauseMs);
+          return warmUpMs + measureMs + pauseMs;
+        });
+        return stretches.reduce((a, b) => a + b, OPEN_MS);
       })
       .reduce((a, b) => a + b, 0),
 
@@ -53,8 +60,8 @@ export const frontier: Scenario = {
       for (const rate of ratesOf(settings)) {
         const params = { ...interval, rate };
         const pauseMs = longestPauseMs(contender, options);
-        const measured = { warmUpMs, measureMs: measureMs(settings, pauseMs) };
-        const seen = await trial.play({ rate, seed: settings.seed, ...measured });
+        const stretch = stretchOf(settings, rate, pauseMs);
+        const seen = await trial.play({ rate, seed: settings.seed, ...stretch });
         const problem = judge(seen);
         const { staleness, publish } = seen;
         const metrics = { ...perDelivery(contender, seen), ...perSubscriberSecond(trial, seen) };
