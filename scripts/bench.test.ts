@@ -8,50 +8,54 @@ import { output } from "./testing.ts";
 // Whether the machine has time for the generator is none of these tests' business.
 const fine = ["measured", "invalid"];
 
-test("a bench from end to end: the JSON, the report, and the same report again", async () => {
+/** A folder for results, which goes with them. */
+const scratch = async () => {
   const folder = await mkdtemp(join(tmpdir(), "tidings-bench-test-"));
-  try {
-    const few = ["--subscribers", "3", "--rate", "20", "--rounds", "1", "--out", folder];
-    const work = ["--scenario", "fan-out", "--only", "ws,webhook/raw-bun", ...few];
-    const { code, stdout } = await output("bench", [...work, "--json"]);
-    expect(code).toBe(0);
-    const result = validateResult(JSON.parse(stdout.join("\n")));
-    expect(result.contenders.map(({ name }) => name)).toEqual([
-      "ws",
-      "ws/raw-bun",
-      "webhook/raw-bun",
-    ]);
-    expect(result.runs).toHaveLength(4);
-    for (const { outcome, params } of result.runs) {
-      expect(fine).toContain(outcome.kind);
-      expect(params).toMatchObject({ subscribers: 3, rate: 20 });
-    }
-    expect(result.audit.map(({ lane }) => lane)).toEqual(["ws", "webhook"]);
+  return { folder, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
+};
 
-    const files = (await readdir(folder)).toSorted();
-    expect(files).toEqual([expect.stringMatching(/\.html$/), expect.stringMatching(/\.json$/)]);
-    const json = join(folder, files[1] ?? "");
-    expect(await Bun.file(json).json()).toEqual(JSON.parse(stdout.join("\n")));
-    const html = join(folder, files[0] ?? "");
-    const page = await Bun.file(html).text();
-    await rm(html);
-    expect(await output("bench", ["report", json])).toMatchObject({ code: 0, stderr: [] });
-    expect(await Bun.file(html).text()).toBe(page);
-
-    // One round tells nothing about noise.
-    const compared = await output("bench", ["compare", json, json]);
-    expect(compared).toMatchObject({
-      code: 2,
-      stderr: [expect.stringMatching(/^tidings: compare: /)],
-    });
-  } finally {
-    await rm(folder, { recursive: true });
+test("a bench from end to end: the JSON, the report, and the same report again", async () => {
+  await using made = await scratch();
+  const { folder } = made;
+  const few = ["--subscribers", "3", "--rate", "20", "--rounds", "1", "--out", folder];
+  const work = ["--scenario", "fan-out", "--only", "ws,webhook/raw-bun", ...few];
+  const { code, stdout } = await output("bench", [...work, "--json"]);
+  expect(code).toBe(0);
+  const result = validateResult(JSON.parse(stdout.join("\n")));
+  expect(result.contenders.map(({ name }) => name)).toEqual([
+    "ws",
+    "ws/raw-bun",
+    "webhook/raw-bun",
+  ]);
+  expect(result.runs).toHaveLength(4);
+  for (const { outcome, params } of result.runs) {
+    expect(fine).toContain(outcome.kind);
+    expect(params).toMatchObject({ subscribers: 3, rate: 20 });
   }
+  expect(result.audit.map(({ lane }) => lane)).toEqual(["ws", "webhook"]);
+
+  const files = (await readdir(folder)).toSorted();
+  expect(files).toEqual([expect.stringMatching(/\.html$/), expect.stringMatching(/\.json$/)]);
+  const json = join(folder, files[1] ?? "");
+  expect(await Bun.file(json).json()).toEqual(JSON.parse(stdout.join("\n")));
+  const html = join(folder, files[0] ?? "");
+  const page = await Bun.file(html).text();
+  await rm(html);
+  expect(await output("bench", ["report", json])).toMatchObject({ code: 0, stderr: [] });
+  expect(await Bun.file(html).text()).toBe(page);
+
+  // One round tells nothing about noise.
+  const compared = await output("bench", ["compare", json, json]);
+  expect(compared).toMatchObject({
+    code: 2,
+    stderr: [expect.stringMatching(/^tidings: compare: /)],
+  });
 }, 20_000);
 
 test("a server that is killed and comes back makes every subscriber whole again", async () => {
+  await using made = await scratch();
   const few = ["--subscribers", "3", "--only", "sse,long-poll,webhook"];
-  const work = ["--scenario", "storm", ...few, "--out", tmpdir(), "--json"];
+  const work = ["--scenario", "storm", ...few, "--out", made.folder, "--json"];
   const { code, stdout } = await output("bench", work);
   expect(code).toBe(0);
   const { runs } = validateResult(JSON.parse(stdout.join("\n")));
