@@ -7,15 +7,21 @@ import { output } from "./testing.ts";
 setDefaultTimeout(30_000);
 
 test.each([
-  ['{"holdMs":"x"}', "holdMs: must be a number from 0 to 240000."],
-  ['{"holdMs":300000}', "holdMs: must be a number from 0 to 240000."],
-  ['{"maxBodyBytes":0}', "maxBodyBytes: must be a number, 1 or more."],
-])("options that no server can take get one line: %s", async (options, line) => {
-  const { code, stdout, stderr } = await output("serve", ["long-poll", "--options", options]);
+  ["--options", '{"holdMs":"x"}', "holdMs: must be a number from 0 to 240000."],
+  ["--options", '{"holdMs":300000}', "holdMs: must be a number from 0 to 240000."],
+  ["--options", '{"maxBodyBytes":0}', "maxBodyBytes: must be a number, 1 or more."],
+  ["--feed", '{"epoch":-1}', "epoch: must be a whole number of milliseconds since 1970."],
+  [
+    "--allow-origin",
+    "https://example.org/",
+    'allowOrigins: must be origins as browsers send them, such as https://example.org, not "https://example.org/".',
+  ],
+])("options that no server can take get one line: %s %s", async (option, value, line) => {
+  const { code, stdout, stderr } = await output("serve", ["long-poll", option, value]);
   expect({ code, stdout, stderr }).toEqual({
     code: 2,
     stdout: [],
-    stderr: [`tidings: --options: ${line}`],
+    stderr: [`tidings: ${line}`],
   });
 });
 

@@ -29,7 +29,8 @@ const { values, positionals } = readArgs(usage, {
 
 const [name, ...rest] = positionals;
 const technique = techniques.find((t) => t.name === name);
-if (!technique || rest.length > 0) fail(`unknown technique ${name ?? "(none)"}`, usage);
+if (!technique || rest.length > 0)
+  fail(`unknown technique ${positionals.join(" ") || "(none)"}`, usage);
 
 const createFeed = (window: FeedOptions) => {
   try {
@@ -62,7 +63,7 @@ const app = (() => {
   try {
     return server(options);
   } catch (error) {
-    if (error instanceof RangeError) return fail(`--options: ${error.message}`);
+    if (error instanceof RangeError) return fail(error);
     throw error;
   }
 })();

@@ -139,6 +139,8 @@ export class Feed {
     this.#maxBytes = maxBytes;
     this.#now = now;
     this.epoch = epoch ?? now();
+    if (parseCursor(this.#id(0))?.epoch !== this.epoch)
+      throw new RangeError("epoch: must be a whole number of milliseconds since 1970.");
     this.#cursor = this.#id(0);
   }
 

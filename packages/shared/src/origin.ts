@@ -3,6 +3,11 @@
 const LOCAL = /^(\[.*\]|[\d.]+|[^.:]*|.*\.localhost)(:\d+)?$/i;
 
 const hostname = (origin: string) => (URL.canParse(origin) ? new URL(origin).hostname : undefined);
+// As browsers write it: in lower case, without the scheme's own port, and with nothing behind it.
+const isOrigin = (text: string) => {
+  const url = URL.parse(text);
+  return text === "null" || text === `${url?.protocol}//${url?.host}`;
+};
 const withoutPort = (host: string) => host.replace(/:\d+$/, "").toLowerCase();
 
 /**
@@ -11,8 +16,15 @@ const withoutPort = (host: string) => host.replace(/:\d+$/, "").toLowerCase();
  *
  * Anybody can point a name of theirs at this machine (DNS rebinding), and is then this host to a
  * browser. So the server's own names are local ones and those of the allow-list, and no others.
+ *
+ * Throws a RangeError for what is no origin: it would let nobody in, and not say so.
  */
 export const originPolicy = (allowOrigins: readonly string[] = []) => {
+  const wrong = allowOrigins.find((origin) => !isOrigin(origin));
+  if (wrong !== undefined)
+    throw new RangeError(
+      `allowOrigins: must be origins as browsers send them, such as https://example.org, not ${JSON.stringify(wrong)}.`,
+    );
   const allowed = new Set(allowOrigins);
   const names = new Set(allowOrigins.map(hostname));
   return ({ method, headers }: Request): boolean => {

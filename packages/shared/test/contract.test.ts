@@ -453,6 +453,18 @@ describe("origins", () => {
     },
   );
 
+  test.each([
+    "https://example.org/",
+    "https://Example.org",
+    "https://example.org:443",
+    "x.org",
+    "",
+  ])("ORIGIN-2: %p is no origin that a list could allow", (origin) => {
+    expect(() => contract("x", { feed: new Feed(), allowOrigins: [origin] })).toThrow(RangeError);
+    const allowOrigins = ["null", "http://[::1]:3000", "chrome-extension://abc"];
+    expect(() => contract("x", { feed: new Feed(), allowOrigins })).not.toThrow();
+  });
+
   test.each(["https://evil.example", "null"])(
     "ORIGIN-1, ORIGIN-4: %s is refused",
     async (origin) => {

@@ -65,6 +65,10 @@ describe("publish", () => {
     expect(feed.publish("a", null).id).toBe("1000-3");
   });
 
+  test.each([-1, 1.5, 1e15, NaN])("EVENT-2: %d is no epoch, for it makes no cursors", (epoch) => {
+    expect(() => new Feed({ epoch })).toThrow(RangeError);
+  });
+
   test("FEED-4: the newest is retained whatever its size", () => {
     const feed = feedOf(3, { maxBytes: 10 });
     expect(ids(feed.since("0-0"))).toEqual(["1000-3"]);
