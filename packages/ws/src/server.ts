@@ -58,7 +58,7 @@ export const server = ({ heartbeatMs = 15_000, pingMs = 20_000, ...options }: Op
 
   // A plain GET that upgrades by hand: Elysia's `.ws()` calls its hooks twice and guesses at what
   // text frames mean. Its dispatcher calls the handlers that it finds in the socket's `data`.
-  return app.get("/events", ({ request, query, server }) => {
+  return app.get("/events", ({ request, server }) => {
     // 1. accept: before the upgrade there is still a status to refuse with. [WS-1]
     accept(request);
 
