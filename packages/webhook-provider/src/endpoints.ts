@@ -69,9 +69,12 @@ export const endpoints = (parts: Parts) => {
     must(await outbox.remove(id));
     close(id);
   };
+  let seatless = 0;
   const ping = async (endpoint: Endpoint, type: string) => {
     // Not an event of the feed: it has no place there, is sent once, and is never tried again.
+    seatless++;
     await seats.wait();
+    seatless--;
     const time = new Date().toISOString();
     const body = JSON.stringify({ type, timestamp: time, data: { endpoint: endpoint.id } });
     return send(endpoint, `${type}_${Bun.randomUUIDv7()}`, body).finally(() => seats.give());
@@ -186,6 +189,8 @@ export const endpoints = (parts: Parts) => {
       })
       .get("/ping", async ({ request }) => {
         accept(request);
+        // Each round asks for many seats; with more than one it would be retries that wait.
+        if (seatless > 0) throw stillPinging();
         const called = (await outbox.endpoints()).filter(({ disabled }) => !disabled);
         for (const endpoint of called) void ping(endpoint, "ping");
         return replyJson(request, { called: called.length }, 202);
@@ -203,6 +208,11 @@ const plainType = (a: string, b: string): string => {
     throw new Problem(404, "path: there is nothing here; a type is /payment/success, for example.");
   return type;
 };
+
+const stillPinging = () =>
+  new Problem(503, "ping: the last one still goes on; come back after Retry-After.", {
+    "retry-after": "5",
+  });
 
 const wrongMethod = (allow: string) =>
   new Problem(405, `method: this path takes ${allow}.`, { allow });

@@ -1,6 +1,6 @@
 import type { Seats } from "./seats.ts";
 import type { Outbox, OutboxLimits } from "./outbox.ts";
-import type { Due } from "./queue.ts";
+import { CLAIMED_CHARS, type Due } from "./queue.ts";
 import type { Endpoint } from "./registry.ts";
 
 /** How a delivery went, as far as the line is concerned. */
@@ -26,10 +26,8 @@ interface Parts {
   readonly deliver: (endpoint: Endpoint, due: Due) => Promise<Outcome>;
 }
 
-// One claim brings work for a while, and so costs next to nothing per delivery; but no more than
-// a thousand lines can hold in memory.
+// One claim brings work for a while, and so costs next to nothing per delivery.
 const AHEAD = 250;
-const AHEAD_CHARS = 2 ** 18;
 const LEASE_MARGIN_MS = 5_000;
 // A second's worth of attempts may begin at once.
 const BURST_MS = 1_000;
@@ -52,7 +50,7 @@ export class Line {
   readonly #ratePerSecond: number;
   #endpoint: Endpoint | undefined;
   #claimed: Due[] = [];
-  /** The longest body of the last claim, as a guess at the next one's. */
+  /** The longest body of the last claim, as a guess at what the next one can bring. */
   #longest = 1;
   /** The last moment at which an attempt can begin and end within the lease. */
   #startBy = 0;
@@ -153,7 +151,7 @@ export class Line {
     this.#changed = false;
     const { outbox, timeoutMs } = this.#parts;
     const now = Date.now();
-    const fit = Math.min(AHEAD, Math.ceil(AHEAD_CHARS / this.#longest));
+    const fit = Math.min(AHEAD, Math.ceil(CLAIMED_CHARS / this.#longest));
     const limit = this.#endpoint && this.#last.accepted ? fit : this.#room;
     const leaseMs = 2 * timeoutMs + LEASE_MARGIN_MS;
     // An outbox that fails is asked again by the housekeeping.

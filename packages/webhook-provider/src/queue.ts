@@ -50,6 +50,8 @@ export interface Keep {
 
 // The queue of each endpoint, in statements that share somebody else's transaction (outbox.ts).
 
+/** How many characters of bodies one claim brings into memory, or else one body. */
+export const CLAIMED_CHARS = 2 ** 18;
 const MAX_ATTEMPTS = 20;
 const LISTED = 100;
 // Rows that one transaction forgets, so that nobody waits for it for long.
@@ -57,7 +59,7 @@ const FORGOTTEN = 1_000;
 
 /**
  * Takes up to `limit` due deliveries of an endpoint, for `leaseMs`; of an ordered one those at
- * the head of the line. `nextAt`: when another one will be due. [PROVIDER-15]
+ * the head of the line. `nextAt`: when another one is due. [PROVIDER-15]
  */
 export const claim = async (
   tx: TransactionSQL,
@@ -87,8 +89,14 @@ export const claim = async (
     FROM deliveries JOIN events ON events.event_key = deliveries.event_key
     WHERE endpoint_id = ${endpointId} AND state = 'waiting' ${order} LIMIT ${limit + 1}`;
   const isFree = (one: { leased_until: number }) => Number(one.leased_until) <= now;
-  const end = line.findIndex((one) => !isFree(one) || Number(one.due_at) > now);
-  const taken = line.slice(0, Math.min(limit, end === -1 ? limit : end));
+  const taken: (typeof line)[number][] = [];
+  let chars = 0;
+  for (const one of line.slice(0, limit)) {
+    chars += one.body.length;
+    const isMuch = taken.length > 0 && chars > CLAIMED_CHARS;
+    if (isMuch || !isFree(one) || Number(one.due_at) > now) break;
+    taken.push(one);
+  }
   const next = line[taken.length];
   const keys = JSON.stringify(taken.map((one) => one.event_key));
   await tx`

@@ -209,6 +209,26 @@ test("PROVIDER-8: a published payment arrives at each subscribed URL, as guides 
   expect(pinged.sort()).toEqual(["/four", "/three", "/two"]);
 });
 
+test("PROVIDER-14: pings do not pile up: one round ends before the next may begin", async () => {
+  const { promise: answer, resolve: go } = Promise.withResolvers<void>();
+  await using receiver = new Receiver(async () => {
+    await answer;
+    return new Response();
+  });
+  // A quarter of them is one: the second endpoint's ping waits for the first one's end.
+  await using provider = startProvider({ maxAttempts: 4 });
+  await provider.register({ url: receiver.url });
+  await provider.register({ url: receiver.url });
+  expect((await provider.ask("GET", "/ping")).status).toBe(202);
+  await receiver.reached(1);
+  const { status, headers } = await provider.ask("GET", "/ping");
+  go();
+  expect([status, headers.get("retry-after")]).toEqual([503, "5"]);
+  await receiver.reached(2);
+  expect((await provider.ask("GET", "/ping")).status).toBe(202);
+  await receiver.reached(4);
+});
+
 describe("PROVIDER-13: a file", () => {
   test("PUBLISH-5: keeps what a key was used for, through a kill", async () => {
     const folder = mkdtempSync(join(tmpdir(), "provider-"));

@@ -399,6 +399,25 @@ test("what is given back can be claimed at once", async () => {
   await outbox.close();
 });
 
+test("a claim brings no more into memory than a thousand lines can hold, or else one body", async () => {
+  const outbox = open();
+  const feed = new Feed({ epoch: 1 });
+  const sizes = [1, 100_000, 100_000, 100_000, 300_000, 1];
+  for (const size of sizes) feed.publish("a.b", "x".repeat(size));
+  await outbox.register(endpoint("ep_a"), () => feed.since("0-0"));
+  const claims: [taken: string[], nextAt: number | undefined][] = [
+    [["1-1", "1-2", "1-3"], NOW],
+    [["1-4"], NOW],
+    [["1-5"], NOW],
+    [["1-6"], undefined],
+  ];
+  for (const [taken, nextAt] of claims) {
+    const claim = await outbox.claim("ep_a", 10, 1_000, NOW);
+    expect({ taken: ids(claim?.due ?? []), nextAt: claim?.nextAt }).toEqual({ taken, nextAt });
+  }
+  await outbox.close();
+});
+
 test.each(["missing", "no database", "damaged"])(
   "a database that is %s cannot be used",
   async (flaw) => {
