@@ -1,5 +1,6 @@
 import type { FeedEvent } from "@tidings/shared";
 import {
+  answerTimer,
   ask,
   BackOff,
   bearerHeaders,
@@ -28,7 +29,7 @@ export async function* subscribe(
     // 1. connect: a request for each answer.
     const askedAt = performance.now();
     const line = linkedAbort(signal);
-    const silence = setTimeout(silent, silenceMs, new Error("The server does not answer."));
+    const silence = answerTimer(silenceMs, silent);
     let failure: unknown;
     try {
       onNote?.({ kind: "request" });

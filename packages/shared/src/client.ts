@@ -146,6 +146,9 @@ export const body = (response: Response): AsyncIterable<Uint8Array> => {
   return response.body;
 };
 
+// A timer takes 31 bits; what is longer would fire at once.
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** Resolves after `ms`, or as soon as the signal aborts; leaves no timer and no listener. */
 export const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
@@ -154,8 +157,7 @@ export const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
       signal?.removeEventListener("abort", done);
       resolve();
     };
-    // A timer takes 31 bits; what is longer would fire at once.
-    const timer = setTimeout(done, Math.min(ms, 2 ** 31 - 1));
+    const timer = setTimeout(done, Math.min(ms, MAX_TIMER_MS));
     signal?.addEventListener("abort", done);
     if (signal?.aborted) done();
   });
@@ -222,6 +224,9 @@ const STABLE_MS = 5_000;
 /** Nobody can make us come back without any pause: neither the caller nor a server's `retry: 0`. */
 export const MIN_RETRY_MS = 10;
 
+// What is no number is no reason either.
+const noLess = (ms: number) => (ms > MIN_RETRY_MS ? ms : MIN_RETRY_MS);
+
 /**
  * Exponential back-off with full jitter: a pause of anything between nothing and an upper bound
  * that doubles, so that clients that were cut together do not come back together.
@@ -241,7 +246,7 @@ export class BackOff {
     onNote,
   }: BackOffOptions & Pick<SubscribeOptions, "signal" | "onNote">) {
     this.minMs = minRetryMs;
-    this.#maxMs = Math.max(MIN_RETRY_MS, maxRetryMs);
+    this.#maxMs = noLess(maxRetryMs);
     this.#signal = signal;
     this.#onNote = onNote;
   }
@@ -251,7 +256,7 @@ export class BackOff {
     return this.#minMs;
   }
   set minMs(ms: number) {
-    this.#minMs = Math.max(MIN_RETRY_MS, ms);
+    this.#minMs = noLess(ms);
   }
 
   /** The connection stands; of polls, which open one after another, the first one counts. */
@@ -275,6 +280,10 @@ export class BackOff {
   }
 }
 
+/** Calls `onSilence` when no answer has come for `ms`, unless it is cleared before. */
+export const answerTimer = (ms: number, onSilence: (error: Error) => void) =>
+  setTimeout(onSilence, Math.min(ms, MAX_TIMER_MS), new Error("The server does not answer."));
+
 /**
  * Passes a source's items on; when none comes for `ms`, `onSilence` shall cut the source. The
  * time that the consumer takes does not count.
@@ -285,12 +294,13 @@ export async function* watchSilence<Item>(
   onSilence: (error: Error) => void,
 ): AsyncGenerator<Item> {
   const silent = () => onSilence(new Error(`The connection was silent for ${ms} ms.`));
-  let timer = setTimeout(silent, ms);
+  const start = () => setTimeout(silent, Math.min(ms, MAX_TIMER_MS));
+  let timer = start();
   try {
     for await (const item of source) {
       clearTimeout(timer);
       yield item;
-      timer = setTimeout(silent, ms);
+      timer = start();
     }
   } finally {
     clearTimeout(timer);

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, jest, mock, spyOn, test } from "bun:test";
 import { getEventListeners } from "node:events";
 import {
+  answerTimer,
   ask,
   BackOff,
   bearerHeaders,
@@ -105,8 +106,10 @@ describe("BackOff", () => {
     for (const bound of [10, 20, 40])
       for (const { backOff, notes } of [own, asked])
         expect(await waitOnce(backOff, notes)).toBe(bound);
-    const none = createBackOff({ minRetryMs: 0, maxRetryMs: 0 });
-    expect(await waitOnce(none.backOff, none.notes)).toBe(10);
+    for (const ms of [0, NaN]) {
+      const none = createBackOff({ minRetryMs: ms, maxRetryMs: ms });
+      expect(await waitOnce(none.backOff, none.notes)).toBe(10);
+    }
   });
 
   test("CLIENT-2: polls that go well one after another are a stable while", async () => {
@@ -329,6 +332,16 @@ describe("watchSilence", () => {
     expect(onSilence).not.toHaveBeenCalled();
     await watched.return(undefined);
     expect(jest.getTimerCount()).toBe(0);
+  });
+
+  test("CLIENT-5: who never wants to be told of silence is not told at once", () => {
+    const onSilence = mock();
+    const watched = watchSilence(createSource(), Infinity, onSilence);
+    void watched.next();
+    const timer = answerTimer(Infinity, onSilence);
+    jest.advanceTimersByTime(86_400_000);
+    expect(onSilence).not.toHaveBeenCalled();
+    clearTimeout(timer);
   });
 
   test("CLIENT-6: leaves no timer when the source ends", async () => {

@@ -1,5 +1,6 @@
 import type { FeedEvent } from "@tidings/shared";
 import {
+  answerTimer,
   ask,
   BackOff,
   bearerHeaders,
@@ -38,7 +39,7 @@ export async function* subscribe(
   while (!signal?.aborted) {
     // 1. connect: a request for each poll.
     const line = linkedAbort(signal);
-    const silence = setTimeout(silent, silenceMs, new Error("The server does not answer."));
+    const silence = answerTimer(silenceMs, silent);
     let failure: unknown;
     let pauseMs = intervalMs;
     try {

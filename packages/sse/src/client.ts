@@ -1,5 +1,6 @@
 import type { FeedEvent } from "@tidings/shared";
 import {
+  answerTimer,
   ask,
   BackOff,
   body,
@@ -31,7 +32,7 @@ export async function* subscribe(
   while (!signal?.aborted) {
     // 1. connect: one request, for as long as it holds.
     const line = linkedAbort(signal);
-    const silence = setTimeout(silent, silenceMs, new Error("The server does not answer."));
+    const silence = answerTimer(silenceMs, silent);
     let failure: unknown;
     try {
       onNote?.({ kind: "request" });

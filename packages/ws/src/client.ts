@@ -1,5 +1,6 @@
 import { isFeedEvent, type FeedEvent } from "@tidings/shared";
 import {
+  answerTimer,
   BackOff,
   eventsUrl,
   fetchTicket,
@@ -33,7 +34,7 @@ export async function* subscribe(
   while (!signal?.aborted) {
     // 1. connect: one socket, for as long as it holds.
     const line = linkedAbort(signal);
-    const silence = setTimeout(silent, silenceMs, new Error("The server does not answer."));
+    const silence = answerTimer(silenceMs, silent);
     let socket: WebSocket | undefined;
     let opened = false;
     let failure: unknown;

@@ -1,4 +1,5 @@
 import {
+  answerTimer,
   ask,
   bearerHeaders,
   eventsUrl,
@@ -42,7 +43,7 @@ export const whyRefused = async (
 ) => {
   const { types, token, signal, silenceMs = 45_000 } = options;
   const line = linkedAbort(signal);
-  const silence = setTimeout(line.abort, silenceMs, new Error("The server does not answer."));
+  const silence = answerTimer(silenceMs, line.abort);
   try {
     const events = eventsUrl(url, { after, types });
     const { status } = await ask(events, { signal: line.signal, headers: bearerHeaders(token) });

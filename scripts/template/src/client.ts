@@ -1,5 +1,6 @@
 import type { FeedEvent } from "@tidings/shared";
 import {
+  answerTimer,
   ask,
   BackOff,
   bearerHeaders,
@@ -28,7 +29,7 @@ export async function* subscribe(
   while (!signal?.aborted) {
     // 1. connect: a request for each answer.
     const line = linkedAbort(signal);
-    const silence = setTimeout(silent, silenceMs, new Error("The server does not answer."));
+    const silence = answerTimer(silenceMs, silent);
     let failure: unknown;
     let pauseMs = 0;
     try {
