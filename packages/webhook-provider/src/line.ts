@@ -19,6 +19,8 @@ export interface LineOptions extends OutboxLimits {
 
 interface Parts {
   readonly timeoutMs: number;
+  /** How long a claim holds. */
+  readonly leaseMs: number;
   readonly outbox: Pick<Outbox, "claim" | "release">;
   /** For lines whose last delivery was accepted, and for the others. */
   readonly seats: { readonly good: Seats; readonly doubtful: Seats };
@@ -28,7 +30,6 @@ interface Parts {
 
 // One claim brings work for a while, and so costs next to nothing per delivery.
 const AHEAD = 250;
-const LEASE_MARGIN_MS = 5_000;
 // A second's worth of attempts may begin at once.
 const BURST_MS = 1_000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -77,6 +78,23 @@ export class Line {
   wake(): void {
     this.#more = true;
     this.#pump();
+  }
+
+  /** Whether what is published now would be attempted at once: nothing stands before it. */
+  get isReady(): boolean {
+    const idle = !this.#claiming && !this.#more && this.#claimed.length === 0;
+    const free = idle && this.#wakesAt === Infinity && this.#room > 0 && this.#last.accepted;
+    return free && !this.#ended && Date.now() <= this.#startBy;
+  }
+
+  /** Takes what was leased to it when it was published, because it was ready for it. */
+  take(due: readonly Due[]): void {
+    const { isReady } = this;
+    this.#claimed.push(...due);
+    if (isReady) return this.#pump();
+    // Something has come in between.
+    this.#giveBack();
+    this.wake();
   }
 
   /** Gives back what was claimed ahead, and claims anew: the endpoint has changed. */
@@ -149,11 +167,10 @@ export class Line {
     this.#claiming = true;
     this.#more = false;
     this.#changed = false;
-    const { outbox, timeoutMs } = this.#parts;
+    const { outbox, timeoutMs, leaseMs } = this.#parts;
     const now = Date.now();
     const fit = Math.min(AHEAD, Math.ceil(CLAIMED_CHARS / this.#longest));
     const limit = this.#endpoint && this.#last.accepted ? fit : this.#room;
-    const leaseMs = 2 * timeoutMs + LEASE_MARGIN_MS;
     // An outbox that fails is asked again by the housekeeping.
     const claim = await outbox.claim(this.#id, limit, leaseMs, now).catch(() => undefined);
     this.#claiming = false;

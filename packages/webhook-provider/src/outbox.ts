@@ -1,7 +1,7 @@
 import { SQL, type TransactionSQL } from "bun";
 import { Problem, type FeedEvent, type Json } from "@tidings/shared";
 import type { Feed } from "@tidings/shared/server";
-import { Group, publishAll, type Publishing, type Room } from "./publishing.ts";
+import { Group, publishAll, type Publishing, type Ready, type Room } from "./publishing.ts";
 import {
   claim,
   deliveries,
@@ -36,8 +36,10 @@ export interface OutboxLimits {
 
 export interface OutboxOptions extends OutboxLimits {
   feed: Feed;
-  /** Told of an endpoint that something is due for. */
-  wake?: (endpointId: string) => void;
+  /** Told of an endpoint that something is due for, and what of it is leased to it already. */
+  wake?: (endpointId: string, due: readonly Due[]) => void;
+  /** Whom a delivery is leased to as it is published. Default: nobody. */
+  ready?: () => Ready;
 }
 
 interface Work {
@@ -49,6 +51,8 @@ interface Work {
 // A result may wait so long for others: it is no loss in a crash, for the delivery is repeated.
 const RESULTS_MS = 20;
 const MAX_RESULTS = 500;
+
+const nobody = (): Ready => ({ ids: [], leaseMs: 0 });
 
 const unwritable = () =>
   new Problem(503, "outbox: cannot be written now; come back after Retry-After.", {
@@ -68,7 +72,7 @@ export class Outbox {
   readonly opened: Promise<unknown>;
   readonly #sql: SQL;
   readonly #feed: Feed;
-  readonly #wake: (endpointId: string) => void;
+  readonly #wake: (endpointId: string, due: readonly Due[]) => void;
   readonly #room: Room;
   #works: Work[] = [];
   #publishing: Publishing[] = [];
@@ -80,15 +84,16 @@ export class Outbox {
   /** `database` is a file, or `:memory:`. Throws a RangeError for what names neither. */
   constructor(
     database: string,
-    { feed, wake = () => {}, maxWaiting = 10_000, maxWaitingInAll = 1_000_000 }: OutboxOptions,
+    { feed, wake = () => {}, ready = nobody, ...limits }: OutboxOptions,
   ) {
+    const { maxWaiting = 10_000, maxWaitingInAll = 1_000_000 } = limits;
     // Without a name SQLite would make a file that nobody finds again.
     if (typeof database !== "string" || database.trim() === "")
       throw new RangeError("database: must be the path of a file, or `:memory:`.");
     this.#sql = new SQL({ adapter: "sqlite", filename: database });
     this.#feed = feed;
     this.#wake = wake;
-    this.#room = { feed, maxWaiting, maxWaitingInAll };
+    this.#room = { feed, maxWaiting, maxWaitingInAll, ready };
     this.opened = prepare(this.#sql).catch((error: Error) => {
       throw new Error(`database: ${database} cannot be used: ${error.message}`);
     });
@@ -139,7 +144,11 @@ export class Outbox {
         for (const { event, idempotencyKey } of group.fresh)
           this.#feed.append(event, idempotencyKey);
         for (const tell of group.done) tell();
-        for (const id of group.due) this.#wake(id);
+        // After those who were told: they may have changed an endpoint, and nothing more is sent by
+        // its former settings.
+        setImmediate(() => {
+          for (const [id, due] of group.due) this.#wake(id, due);
+        });
       } catch (error) {
         console.error(error);
         for (const { fail } of [...works, ...publishing]) fail(unwritable());

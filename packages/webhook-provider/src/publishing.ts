@@ -1,8 +1,10 @@
 import type { TransactionSQL } from "bun";
 import { Problem, type FeedEvent, type Json } from "@tidings/shared";
 import type { Feed } from "@tidings/shared/server";
+import type { Due } from "./queue.ts";
 import type { Disabled } from "./registry.ts";
 import { insertFresh } from "./rows.ts";
+import { encodeBody } from "./wire.ts";
 
 /** An event that somebody asks to publish, and whom to tell. */
 export interface Publishing {
@@ -20,6 +22,13 @@ export interface Room {
   readonly feed: Feed;
   readonly maxWaiting: number;
   readonly maxWaitingInAll: number;
+  /** The endpoints that would begin with it at once, and for how long it is leased to them. */
+  readonly ready: () => Ready;
+}
+
+export interface Ready {
+  readonly ids: readonly string[];
+  readonly leaseMs: number;
 }
 
 const full = () =>
@@ -33,7 +42,8 @@ export class Group {
   /** What is told to those who asked, once all is on disk. */
   readonly done: (() => void)[] = [];
   readonly fresh: { event: FeedEvent; idempotencyKey: string | undefined }[] = [];
-  readonly due = new Set<string>();
+  /** What each endpoint has been leased. With nothing, something is due for it all the same. */
+  readonly due = new Map<string, Due[]>();
   readonly announced: Publishing[] = [];
 
   constructor(tx: TransactionSQL) {
@@ -90,7 +100,7 @@ export const publishAll = async (
   group: Group,
   publishing: readonly Publishing[],
 ): Promise<void> => {
-  const { feed, maxWaiting, maxWaitingInAll } = room;
+  const { feed, maxWaiting, maxWaitingInAll, ready } = room;
   const { tx, fresh } = group;
   const all = [...publishing, ...group.announced.splice(0)];
   if (all.length === 0) return;
@@ -108,7 +118,19 @@ export const publishAll = async (
       group.done.push(() => tell({ event, fresh: true }));
     }
   }
-  const counts = await insertFresh(tx, fresh.slice(begun), Date.now());
+  const now = Date.now();
+  const { ids, leaseMs } = ready();
+  const rows = await insertFresh(tx, fresh.slice(begun), now, { ids, until: now + leaseMs });
+  const counts = new Map<string, number>();
+  const bodies = new Map(fresh.map(({ event }) => [event.id, encodeBody(event)]));
+  for (const { endpoint_id: id, event_key: key, leased_until } of rows) {
+    counts.set(id, (counts.get(id) ?? 0) + 1);
+    const due = group.due.get(id) ?? [];
+    const body = bodies.get(key);
+    if (Number(leased_until) > 0 && body !== undefined)
+      due.push({ key, id: key, body, failed: 0, firstAt: undefined });
+    group.due.set(id, due);
+  }
   const added = JSON.stringify([...counts].map(([id, count]) => ({ id, count })));
   const changed = await tx<{ id: string; disabled: Disabled | null }[]>`
     UPDATE endpoints
@@ -117,7 +139,6 @@ export const publishAll = async (
         THEN 'full' END
     FROM json_each(${added}) AS added WHERE endpoints.id = added.value->>'id'
     RETURNING endpoints.id, disabled`;
-  for (const id of counts.keys()) group.due.add(id);
   for (const { id, disabled } of changed) if (disabled) group.announce(id, disabled);
   await publishAll(room, group, []);
 };

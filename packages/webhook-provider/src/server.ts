@@ -41,6 +41,7 @@ export interface Options extends ServerOptions, AttemptOptions, EndpointsOptions
 }
 
 const HOUSEKEEPING_MS = 60_000;
+const LEASE_MARGIN_MS = 5_000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export const server = (options: Options) => {
@@ -61,10 +62,17 @@ export const server = (options: Options) => {
     rotationMs: { min: 0 },
   });
   const lines = new Map<string, Line>();
-  const wake = (id: string) => lines.get(id)?.wake();
+  // A lease outlives the longest attempt, begun as late as can be.
+  const leaseMs = 2 * timeoutMs + LEASE_MARGIN_MS;
+  const wake = (id: string, due: readonly Due[]) =>
+    due.length > 0 ? lines.get(id)?.take(due) : lines.get(id)?.wake();
+  const ready = () => {
+    const ids = [...lines].filter(([, line]) => line.isReady).map(([id]) => id);
+    return { ids, leaseMs };
+  };
 
   // The publisher's 201 means: the event and all its due deliveries are on disk. [PROVIDER-13]
-  const outbox = new Outbox(database, { ...options, wake });
+  const outbox = new Outbox(database, { ...options, wake, ready });
   options.startAfter?.(outbox.opened);
   const publish: Publish = (type, data, key) => outbox.publish(type, data, key);
   const common = contract("webhook-provider", { ...options, publish });
@@ -154,7 +162,8 @@ export const server = (options: Options) => {
   // bounded time. Those who do not answer share seats of their own. [PROVIDER-14]
   const few = Math.ceil(maxAttempts / 4);
   const seats = { good: new Seats(maxAttempts - few), doubtful: new Seats(few) };
-  const open = (id: string) => new Line(id, options, { outbox, seats, timeoutMs, deliver });
+  const open = (id: string) =>
+    new Line(id, options, { outbox, seats, timeoutMs, leaseMs, deliver });
 
   // 8. close: a line ends when its endpoint is deleted, and all do when the server ends. Attempts
   // that run may end; the rest lies in the outbox for the next life.

@@ -31,6 +31,7 @@ const start = async (rest: Partial<Endpoint> = {}) => {
     {
       outbox,
       timeoutMs: 15_000,
+      leaseMs: 35_000,
       seats: { good: new Seats(10), doubtful: new Seats(10) },
       deliver: async ({ url }, due) => {
         sent.push(url);

@@ -372,6 +372,34 @@ describe("PROVIDER-13: a publish", () => {
   });
 });
 
+test("a ready endpoint is leased what is published, in order; the others claim it", async () => {
+  const given = Promise.withResolvers<Map<string, readonly Due[]>>();
+  const woken = new Map<string, readonly Due[]>();
+  const outbox = new Outbox(":memory:", {
+    feed: new Feed({ epoch: 1 }),
+    ready: () => ({ ids: ["ep_a"], leaseMs: 60_000 }),
+    wake: (id, due) => {
+      woken.set(id, due);
+      if (woken.size === 2) given.resolve(woken);
+    },
+  });
+  await Promise.all(["ep_a", "ep_b"].map((id) => outbox.register(endpoint(id))));
+  await Promise.all([1, 2, 3].map((n) => outbox.publish("a.b", n)));
+  const due = await given.promise;
+  const leased = due.get("ep_a") ?? [];
+  expect(ids([...leased])).toEqual(["1-1", "1-2", "1-3"]);
+  expect(due.get("ep_b")).toEqual([]);
+  expect(await claimed(outbox, "ep_a", 9, Date.now())).toEqual([]);
+  const others = await claimed(outbox, "ep_b", 9, Date.now());
+  // The same bytes, whichever way they come.
+  expect(others).toEqual([...leased]);
+  // The lease is one like any other: it can be given back, and it ends.
+  await outbox.release("ep_a", leased.slice(0, 1));
+  expect(ids(await claimed(outbox, "ep_a", 9, Date.now()))).toEqual(["1-1"]);
+  expect(ids(await claimed(outbox, "ep_a", 9, Date.now() + 120_000))).toHaveLength(3);
+  await outbox.close();
+});
+
 test("what waits is counted exactly, even when a delivery ends twice", async () => {
   const outbox = open();
   await outbox.register(endpoint("ep_a"), () => events(3));
