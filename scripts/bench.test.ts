@@ -43,6 +43,9 @@ test("a bench from end to end: the JSON, the report, and the same report again",
   await rm(html);
   expect(await output("bench", ["report", json])).toMatchObject({ code: 0, stderr: [] });
   expect(await Bun.file(html).text()).toBe(page);
+  const elsewhere = join(folder, "elsewhere");
+  expect(await output("bench", ["report", json, "--out", elsewhere])).toMatchObject({ code: 0 });
+  expect(await readdir(elsewhere)).toEqual([files[0] ?? ""]);
 
   // One round tells nothing about noise.
   const compared = await output("bench", ["compare", json, json]);

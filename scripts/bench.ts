@@ -25,7 +25,7 @@ import {
   type Mode,
 } from "@tidings/bench/engine";
 import { mkdir } from "node:fs/promises";
-import { join, relative, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { fail, numberOption, readArgs } from "./cli.ts";
 import { duration, say, showProgress } from "./progress.ts";
 
@@ -44,7 +44,8 @@ const usage = `usage: bun run bench [options]              measures, in under th
   --payload N        bytes of data in each event; default 128
   --json             prints the result as JSON instead of the table
   --markdown         prints the table in Markdown
-  --out DIR          where report and JSON go; default .tidings/bench`;
+  --out DIR          where report and JSON go; default .tidings/bench,
+                     for \`bench report\` the folder of FILE.json`;
 
 const { values, positionals } = readArgs(usage, {
   quick: { type: "boolean", default: false },
@@ -110,9 +111,11 @@ const list = () => {
     console.log(`  ${name.padEnd(20)} ${title} (${kind})${missing ? `, ${missing}` : ""}`);
 };
 
-/** Writes a result's page beside it. */
+/** Writes a result's page beside it, or where `--out` says. */
 const writeReport = async (result: Result, json: string): Promise<string> => {
-  const html = `${json.replace(/\.json$/, "")}.html`;
+  const folder = resolve(values.out ?? dirname(json));
+  await mkdir(folder, { recursive: true });
+  const html = join(folder, `${basename(json, ".json")}.html`);
   await Bun.write(html, renderReport(result));
   return html;
 };
