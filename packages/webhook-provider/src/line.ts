@@ -113,8 +113,10 @@ export class Line {
 
   #giveBack(): void {
     const claimed = this.#claimed.splice(0);
+    if (claimed.length === 0) return;
+    this.#more = true;
     // What cannot be given back is due again when its lease ends.
-    if (claimed.length > 0) this.#parts.outbox.release(this.#id, claimed).catch(() => {});
+    this.#parts.outbox.release(this.#id, claimed).catch(() => {});
   }
 
   get #room(): number {

@@ -106,3 +106,13 @@ test("a higher rate counts at once, however much the former one has used up", as
   line.renew();
   await reached(2);
 });
+
+test("what was claimed too long ago is given back, and claimed anew at once", async () => {
+  const { line, publish, reached, sent } = await start({ ordered: true });
+  const real = Date.now;
+  // Each attempt takes six seconds: of all that one claim brings, three can begin in its time.
+  using _ = spyOn(Date, "now").mockImplementation(() => real() + sent.length * 6_000);
+  await publish(20);
+  line.wake();
+  await reached(20);
+});
