@@ -34,11 +34,18 @@ const readUpTo = async (request: Request, maxBytes: number): Promise<Uint8Array>
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** A JSON body. 415 when it says to be something else, 400 when it is not JSON in UTF-8. */
+/**
+ * A JSON body. 415 when it says to be something else, or compressed [RFC 9110, section 15.5.16],
+ * 400 when it is not JSON in UTF-8.
+ */
 export const readJson = async (request: Request, maxBytes: number): Promise<Json> => {
   const mediaType = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
   if (mediaType !== "application/json")
     throw new Problem(415, "content-type: must be application/json.");
+  if (request.headers.has("content-encoding"))
+    throw new Problem(415, "content-encoding: none is understood here; send the JSON as it is.", {
+      "accept-encoding": "identity",
+    });
   const bytes = await readBody(request, maxBytes);
   try {
     return JSON.parse(utf8.decode(bytes));

@@ -86,6 +86,16 @@ describe("readJson", () => {
     },
   );
 
+  test("PUBLISH-2: a body that says to be compressed is a 415", async () => {
+    const headers = { "content-type": "application/json", "content-encoding": "gzip" };
+    const compressed = new Request("http://localhost/", { method: "POST", headers, body: "1" });
+    const refused = readJson(compressed, 100);
+    await expect(refused).rejects.toMatchObject({
+      status: 415,
+      headers: { "accept-encoding": "identity" },
+    });
+  });
+
   test("PUBLISH-2: no content type is a 415", async () => {
     expect(await statusOf(() => readJson(request(chunked("1").stream), 100))).toBe(415);
   });
