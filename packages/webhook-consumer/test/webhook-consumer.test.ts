@@ -83,6 +83,17 @@ describe("a verified delivery", () => {
     expect((await ask(`/events?after=${page.cursor}`)).json.events).toEqual([]);
   });
 
+  test("CONSUMER-11: of Standard Webhooks may look otherwise than the spec recommends", async () => {
+    const { events, post, until } = start();
+    const body = { type: "Contact.Created-v2", contact: 7 };
+    const sent = standard("1-8", JSON.stringify(body));
+    expect((await post("/webhooks/standard", sent)).status).toBe(200);
+    await until(1);
+    const seconds = Number(new Headers(sent.headers).get("webhook-timestamp"));
+    const time = new Date(seconds * 1000).toISOString();
+    expect(events).toEqual([{ id: "1-8", type: "Contact.Created-v2", time, data: body }]);
+  });
+
   test("CONSUMER-5: of GitHub's, and its ping", async () => {
     const { events, post, until } = start();
     for (const [n, [delivery, type, body]] of [
@@ -229,10 +240,10 @@ describe("CONSUMER-9: what is not taken", () => {
       standard("1-1", '{"timestamp":"2026-01-02T03:04:05Z","data":1}'),
     ],
     [
-      "no data",
+      "no type",
       400,
       "/webhooks/standard",
-      standard("1-1", '{"type":"a","timestamp":"2026-01-02T03:04:05Z"}'),
+      standard("1-1", '{"timestamp":"2026-01-02T03:04:05Z","data":1}'),
     ],
     [
       "no time",

@@ -30,7 +30,10 @@ import { enqueue, prepare } from "./rows.ts";
 export interface OutboxLimits {
   /** How many deliveries may wait for one endpoint; with more it is disabled. Default 10,000. */
   maxWaiting?: number | undefined;
-  /** How many may wait in all; then nothing is taken from publishers. Default 1,000,000. */
+  /**
+   * How many may wait for all that are enabled; then nothing is taken from publishers. Default
+   * 1,000,000.
+   */
   maxWaitingInAll?: number | undefined;
 }
 

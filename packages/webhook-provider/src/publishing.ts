@@ -85,9 +85,10 @@ const readPublished = async (tx: TransactionSQL, feed: Feed, publishing: readonl
   return known;
 };
 
+// What is kept for a disabled endpoint waits for its owner: that must not stop those who publish.
 const countWaiting = async (tx: TransactionSQL): Promise<number> => {
   const [sum] = await tx<{ waiting: number }[]>`
-    SELECT COALESCE(SUM(waiting), 0) AS waiting FROM endpoints`;
+    SELECT COALESCE(SUM(waiting), 0) AS waiting FROM endpoints WHERE disabled IS NULL`;
   return Number(sum?.waiting);
 };
 

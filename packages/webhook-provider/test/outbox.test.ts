@@ -348,6 +348,10 @@ describe("PROVIDER-13: a publish", () => {
     const [due] = await claimed(outbox, "ep_a", 1, Date.now());
     await record(outbox, due, result(NOW), "delivered");
     expect((await outbox.publish("a.b", 3)).event.id).toBe("1-3");
+    await expect(outbox.publish("a.b", 4)).rejects.toMatchObject(refused);
+    // What waits for nobody stops nobody.
+    await outbox.disable("ep_a", "request");
+    expect((await outbox.publish("a.b", 4)).event.id).toBe("1-4");
     await outbox.close();
   });
 
