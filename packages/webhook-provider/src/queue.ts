@@ -109,7 +109,10 @@ export const claim = async (
     failed: Number(failed),
     firstAt: first_at === null ? undefined : Number(first_at),
   }));
-  const nextAt = next && isFree(next) ? Number(next.due_at) : undefined;
+  // The head of an ordered line may be leased to an attempt that was never made: it holds the line
+  // until its lease ends.
+  const nextAt =
+    next && Math.max(Number(next.due_at), isFree(next) ? 0 : Number(next.leased_until));
   return { endpoint: readEndpoint(row, now), due, nextAt };
 };
 

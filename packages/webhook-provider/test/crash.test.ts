@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { launch, type Launched } from "../../../scripts/launch.ts";
-import { createRandom } from "../../shared/src/random.ts";
+import { createRandom } from "@tidings/shared/random";
 
 // Tests wait for events, not for time; a slow machine may take its own.
 setDefaultTimeout(300_000);

@@ -1,7 +1,7 @@
 import type { FeedEvent } from "@tidings/shared";
 import { Feed } from "@tidings/shared/server";
 import { afterEach, describe, expect, jest, setDefaultTimeout, test } from "bun:test";
-import { forSeeds } from "../../shared/src/random.ts";
+import { forSeeds } from "@tidings/shared/random";
 import { subscribe } from "../../webhook-consumer/src/client.ts";
 import { server } from "../../webhook-consumer/src/server.ts";
 import { startProvider } from "./provider.ts";

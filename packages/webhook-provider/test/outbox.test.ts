@@ -397,6 +397,12 @@ test("a ready endpoint is leased what is published, in order; the others claim i
   const others = await claimed(outbox, "ep_b", 9, Date.now());
   // The same bytes, whichever way they come.
   expect(others).toEqual([...leased]);
+  // An ordered line waits for a lease that nobody gave back, and lets nothing overtake it.
+  await outbox.change("ep_a", { ordered: true });
+  const behind = await outbox.claim("ep_a", 9, 1_000);
+  expect(behind?.due).toEqual([]);
+  expect(behind?.nextAt).toBeGreaterThan(Date.now());
+  await outbox.change("ep_a", { ordered: false });
   // The lease is one like any other: it can be given back, and it ends.
   await outbox.release("ep_a", leased.slice(0, 1));
   expect(ids(await claimed(outbox, "ep_a", 9, Date.now()))).toEqual(["1-1"]);
