@@ -1,6 +1,7 @@
 // Results that nobody measured, to test what is made of measured ones: true costs, and noise as it
 // is on real machines, where rounds differ by some percent and tails by much more.
 import { createRandom } from "@tidings/shared/random";
+import { sample } from "./result.ts";
 import {
   encode,
   newCounts,
@@ -210,14 +211,9 @@ export const synthetic = ({
     startedAt: "2026-11-21T02:00:00.000Z",
     tookMs: 170_000,
     conditions: {
+      ...sample().conditions,
       commit: "0000000",
-      dirty: false,
-      versions: { bun: "1.4.5", elysia: "1.4.30", kernel: "6.1.0" },
       cpu: "a processor that does not exist",
-      cores: 2,
-      memoryBytes: 4 * 2 ** 30,
-      limits: { descriptors: 65_536 },
-      pinned: { server: 0, load: 1 },
       flags: [],
     },
     method: { rounds, warmUpMs: 200, measureMs: 800, seed },

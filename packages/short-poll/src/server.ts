@@ -23,8 +23,8 @@ export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
   return app.get("/events", ({ request }) => {
     // 1. accept: nothing is held, so nobody is counted; a closing server says when to come back.
     // A HEAD comes this way as well, and only its body stays behind. [SHORT-POLL-3]
-    // Most polls find nothing new and ask in the very words of the one before, which was let in.
     if (closing()) throw unavailable();
+    // Most polls find nothing new and ask in the very words of the one before, which was let in.
     const { url, headers: asked } = request;
     const tag = asked.get("if-none-match");
     const plain = !asked.has("origin");
