@@ -125,6 +125,7 @@ export class Feed {
   readonly #keys = new Map<string, FeedEvent>();
   readonly #wakes = new Set<() => void>();
   readonly #kinds = new Map<string, Kind>();
+  #all: Kind | undefined;
   #oldest = 1;
   #newest = 0;
   #cursor: string;
@@ -314,6 +315,8 @@ export class Feed {
   }
 
   #find(after: string): { place: number; gap?: Gap } {
+    // Where nearly all stand, poll after poll.
+    if (after === this.#cursor) return { place: this.#newest };
     const cursor = parseCursor(after);
     if (!cursor) throw new Problem(400, CURSOR_CURE);
     const place = this.#oldest - 1;
@@ -331,10 +334,14 @@ export class Feed {
   }
 
   #kind(types: readonly string[] | undefined, limit = PAGE_EVENTS, maxBytes = PAGE_BYTES): Kind {
+    // Most read everything, and in the same portions.
+    const all = this.#all;
+    if (!types && all?.limit === limit && all.maxBytes === maxBytes) return all;
     const name = `${limit} ${maxBytes} ${types ?? "*"}`;
     const known = this.#kinds.get(name);
+    const kind = known ?? { limit, maxBytes, wanted: types && new Set(types).add(GAP) };
+    if (!types) this.#all = kind;
     if (known) return known;
-    const kind = { limit, maxBytes, wanted: types && new Set(types).add(GAP) };
     if (this.#kinds.size >= MAX_KINDS) this.#kinds.clear();
     this.#kinds.set(name, kind);
     return kind;
