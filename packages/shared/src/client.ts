@@ -41,7 +41,7 @@ export type Note =
   /** The connection is lost, for this reason; the client comes back after a pause. */
   | { readonly kind: "retry"; readonly inMs: number; readonly reason: string };
 
-/** A server's refusal, or ours of its answer. `final` when asking again would not help. */
+/** A server's refusal, or ours of its answer or of its URL. `final` when asking again would not help. */
 export class Refusal extends Error {
   override readonly name = "Refusal";
   readonly status: number;
@@ -68,7 +68,10 @@ export const retryAfterMs = (value: string | null, now = Date.now()): number => 
   return ms > 0 ? ms : 0;
 };
 
-/** The address of a server's events, for a place and a filter. `url` is the server's own. */
+/**
+ * The address of a server's events, for a place and a filter. `url` is the server's own. Throws a
+ * `Refusal` when it can never work.
+ */
 export const eventsUrl = (
   url: string | URL,
   {
@@ -81,7 +84,9 @@ export const eventsUrl = (
     ticket?: string | undefined;
   },
 ): URL => {
-  const events = new URL("events", `${url}`.replace(/\/*$/, "/"));
+  const events = URL.parse("events", `${url}`.replace(/\/*$/, "/"));
+  if (!events || !/^https?:/.test(events.protocol))
+    throw new Refusal(400, "url: must be an absolute http or https URL.");
   if (after !== undefined) events.searchParams.set("after", after);
   if (types) events.searchParams.set("types", types.join());
   if (ticket !== undefined) events.searchParams.set("ticket", ticket);

@@ -426,6 +426,15 @@ describe("the way to a server", () => {
     expect(`${eventsUrl(new URL(url), {})}`).toBe(events);
   });
 
+  test.each(["nonsense", "", "localhost:3003", "ftp://localhost", "file:///events", "http://"])(
+    "CLIENT-4: the URL %j, which can never work, is final",
+    (url) => {
+      const refusal = new Refusal(400, "url: must be an absolute http or https URL.");
+      expect(() => eventsUrl(url, {})).toThrow(refusal);
+      expect(refusal.final).toBe(true);
+    },
+  );
+
   test("the place, the filter and the ticket go into the query", () => {
     const url = eventsUrl("http://localhost", { after: "1-2", types: ["a", "b.c"], ticket: "t&t" });
     expect(Object.fromEntries(url.searchParams)).toEqual({

@@ -1,4 +1,4 @@
-import { ask, bearerHeaders, Refusal } from "@tidings/shared/client";
+import { ask, bearerHeaders, eventsUrl, Refusal } from "@tidings/shared/client";
 import { checkSecrets } from "./verify.ts";
 
 /** What a consumer asks a provider for. */
@@ -37,7 +37,7 @@ export class Registration {
   #pending: Promise<unknown> = Promise.resolve();
 
   constructor(provider: string | URL, token?: string) {
-    this.#all = new URL("endpoints", `${provider}`.replace(/\/*$/, "/"));
+    this.#all = new URL("endpoints", eventsUrl(provider, {}));
     this.#token = token;
   }
 

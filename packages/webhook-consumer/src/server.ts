@@ -56,7 +56,8 @@ export const server = (options: Options) => {
     if (typeof known !== "function") checkSecrets(sender, known);
   }
   for (const [name, url] of Object.entries({ provider, publicUrl }))
-    if (url !== undefined && !URL.canParse(url)) throw new RangeError(`${name}: must be a URL.`);
+    if (url !== undefined && !/^https?:/.test(URL.parse(url)?.protocol ?? ""))
+      throw new RangeError(`${name}: must be an http or https URL.`);
   const { app, feed, stats, accept, reply, replyJson } = contract("webhook-consumer", {
     ...options,
     selfAuthorized: "/webhooks/",

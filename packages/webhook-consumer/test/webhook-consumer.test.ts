@@ -85,7 +85,8 @@ describe("a verified delivery", () => {
 
   test("CONSUMER-11: of Standard Webhooks may look otherwise than the spec recommends", async () => {
     const { events, post, until } = start();
-    const body = { type: "Contact.Created-v2", contact: 7 };
+    // A publish with such a number is refused (PUBLISH-4).
+    const body = { type: "Contact.Created-v2", contact: 2 ** 60 };
     const sent = standard("1-8", JSON.stringify(body));
     expect((await post("/webhooks/standard", sent)).status).toBe(200);
     await until(1);
@@ -280,8 +281,9 @@ describe("CONSUMER-9: what is not taken", () => {
     for (const [options, message] of [
       ['{"database":""}', "database: must be the path of a file, or `:memory:`."],
       ['{"database":7}', "database: must be the path of a file, or `:memory:`."],
-      ['{"provider":"nowhere"}', "provider: must be a URL."],
-      ['{"publicUrl":"nowhere"}', "publicUrl: must be a URL."],
+      ['{"provider":"nowhere"}', "provider: must be an http or https URL."],
+      ['{"publicUrl":"nowhere"}', "publicUrl: must be an http or https URL."],
+      ['{"provider":"ftp://127.0.0.1"}', "provider: must be an http or https URL."],
     ] as const)
       expect(() => start(JSON.parse(options))).toThrow(new RangeError(message));
   });

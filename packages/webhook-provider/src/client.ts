@@ -1,4 +1,4 @@
-import { ask, bearerHeaders, type SubscribeOptions } from "@tidings/shared/client";
+import { ask, bearerHeaders, eventsUrl, type SubscribeOptions } from "@tidings/shared/client";
 
 export interface Options extends Pick<SubscribeOptions, "after" | "types" | "token" | "signal"> {
   /** Where the provider shall send the events: a URL of yours that it can reach. */
@@ -25,7 +25,7 @@ export const subscribe = async (
   { endpoint, after, types, token, signal }: Options,
 ): Promise<Subscription> => {
   // 1. connect: one request, to leave our address. From then on it is the provider that connects.
-  const all = new URL("endpoints", `${url}`.replace(/\/*$/, "/"));
+  const all = new URL("endpoints", eventsUrl(url, {}));
   const response = await ask(all, {
     method: "POST",
     signal: signal ?? null,

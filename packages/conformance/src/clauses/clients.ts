@@ -6,6 +6,15 @@ import { publishAll, range } from "./delivery.ts";
 
 export const clientClauses: readonly Clause[] = [
   {
+    ids: ["CLIENT-4"],
+    title: "does not try again and again what can never work: a URL that is none",
+    async run({ follow }) {
+      for (const url of ["nonsense", "ftp://127.0.0.1"])
+        for (const options of [{}, { token: "a-token-of-the-kit" }])
+          await assert.rejects(follow(url, options).opened(), { message: /^url: / });
+    },
+  },
+  {
     ids: ["CLIENT-3", "CLIENT-4"],
     title: "stays away for as long as a busy server asks, in seconds or until a date",
     async run({ follow }) {
