@@ -31,6 +31,17 @@ test("names the clause that a broken server breaks, and fails", async () => {
   }
 }, 60_000);
 
+test("a server that says nothing, or half an answer, is one line after a while", async () => {
+  const mute = async (said: string) => {
+    const data = (socket: Bun.Socket) => void socket.write(said);
+    using server = Bun.listen({ port: 0, hostname: "127.0.0.1", socket: { data } });
+    const { code, stderr } = await verify(`http://127.0.0.1:${server.port}`);
+    expect(stderr.split("\n")[0]).toMatch(/^tidings: http:.* does not answer GET \/status$/);
+    expect(code).toBe(2);
+  };
+  await Promise.all([mute(""), mute("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")]);
+}, 30_000);
+
 test.each([
   [["nonsense"], "unknown technique nonsense"],
   [["http://127.0.0.1:1"], "does not answer GET /status"],

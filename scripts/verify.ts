@@ -13,6 +13,9 @@ import { fail, numberOption, readArgs } from "./cli.ts";
 import { playFaults } from "./faults.ts";
 import { techniques } from "./techniques.ts";
 
+// How long a stranger's server may take to say what it is, in milliseconds.
+const ANSWER_MS = 5_000;
+
 const names = techniques.map(({ name }) => name);
 const isUrl = (name: string) => /^https?:/.test(name);
 const usage = `usage: bun run verify <technique or URL>… [--technique NAME] [--only TEXT]
@@ -57,7 +60,8 @@ const named = (name: string): readonly Technique[] => {
 const strangers = async (url: string): Promise<Lane> => {
   let name = values.technique;
   try {
-    const status: unknown = await (await fetch(new URL("status", `${url}/`))).json();
+    const signal = AbortSignal.timeout(ANSWER_MS);
+    const status: unknown = await (await fetch(new URL("status", `${url}/`), { signal })).json();
     const said = typeof status === "object" && status && "technique" in status && status.technique;
     name ??= typeof said === "string" ? said : fail(`${url} does not say its technique`, usage);
   } catch {
