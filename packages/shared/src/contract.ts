@@ -67,8 +67,9 @@ const isObject = (value: Json): value is { readonly [name: string]: Json } =>
 const MAX_DEPTH = 50;
 
 const flaw = (value: Json, levels = MAX_DEPTH): string | undefined => {
-  // JSON.parse makes Infinity of 1e999, and JSON.stringify makes null of that.
-  if (typeof value === "number" && !Number.isFinite(value)) return "holds a number out of range.";
+  // JSON.parse rounds larger integers, and makes Infinity of 1e999 [RFC 7493, section 2.2].
+  if (typeof value === "number" && Math.abs(value) > Number.MAX_SAFE_INTEGER)
+    return `holds a number beyond ±${Number.MAX_SAFE_INTEGER}, which may arrive as another; send it as a string.`;
   if (typeof value !== "object" || value === null) return undefined;
   if (levels === 0) return `must be at most ${MAX_DEPTH} levels deep.`;
   for (const inner of Object.values(value)) {
@@ -189,6 +190,7 @@ export const contract = (
       return replyJson(request, tickets.issue(), 201);
     })
     .get("/status", ({ request }) => {
+      accept(request);
       const { oldest, newest, events, bytes } = feed.window;
       const cpu = process.cpuUsage();
       return replyJson(request, {

@@ -153,6 +153,17 @@ describe("checkPublish", () => {
     expect(await statusOf(() => checkPublish(body))).toBe(422);
   });
 
+  test("PUBLISH-4, EVENT-6: a number that a double may have rounded is a 422", async () => {
+    const parts = (text: string) => checkPublish({ type: "a", data: JSON.parse(text) });
+    for (const exact of ["9007199254740991", "-9007199254740991", "0.1", "-0", "5e-324"])
+      expect(() => parts(exact)).not.toThrow();
+    for (const rounded of ["9007199254740993", "[-9007199254740992]", '{"a":[1e300]}', "1e999"])
+      expect(await statusOf(() => parts(rounded))).toBe(422);
+    expect(() => parts("1763675000123456789")).toThrow(
+      "data: holds a number beyond ±9007199254740991, which may arrive as another; send it as a string.",
+    );
+  });
+
   test("EVENT-4: only `feed` and what is under it are reserved", () => {
     expect(checkPublish({ type: "feeding.time", data: 1 }).type).toBe("feeding.time");
   });

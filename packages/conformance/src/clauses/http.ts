@@ -75,6 +75,7 @@ export const httpClauses: readonly Clause[] = [
         [422, '{"type":1,"data":1}'],
         [422, '{"type":"","data":1}'],
         [422, '{"type":"A","data":1}'],
+        [422, '{"type":"a","data":9007199254740993}'],
         [422, '{"type":"a..b","data":1}'],
         [422, '{"type":"a\\nb","data":1}'],
         [422, `{"type":"${"a".repeat(129)}","data":1}`],
@@ -246,6 +247,10 @@ export const httpClauses: readonly Clause[] = [
       // A page that reads from its own host sends no origin. (A provider has nothing to read.)
       const read = await fetch(`${url}/events?after=0-0`, { headers: { host } });
       await assertProblem(read, read.headers.has("allow") ? 405 : 403, "a page's read");
+      const status = await fetch(`${url}/status`, { headers: { host } });
+      await assertProblem(status, 403, "a page's look at the status");
+      // It says nothing but that the server works, to balancers of any name.
+      assert.equal((await fetch(`${url}/health`, { headers: { host } })).status, 200);
       // Neither does a program, which nobody can fool with a name.
       assert.equal((await post(url, body, { host })).status, 201);
     },
