@@ -14,8 +14,8 @@ const all = {
     unit: "µs",
     better: "lower",
   },
-  /** Of one core. */
-  serverCpuPercent: { title: "server CPU", unit: "%", better: "lower" },
+  /** Of one core. It says what CPU per delivery says, and is not judged a second time. */
+  serverCpuPercent: { title: "server CPU", unit: "%", better: "neither" },
   /** Of one core. */
   peakCpuPercent: { title: "peak of the server's CPU", unit: "%", better: "neither" },
   /** The event's own JSON: what every technique has to carry. */
@@ -36,7 +36,8 @@ const all = {
     better: "lower",
   },
   rssBytesPerSubscriber: { title: "memory per subscriber", unit: "B", better: "lower" },
-  deliveredPerSecond: { title: "deliveries per second", unit: "/s", better: "higher" },
+  /** As many as were published, in an open loop; what can be taken is the highest rate. */
+  deliveredPerSecond: { title: "deliveries per second", unit: "/s", better: "neither" },
   /** Events per second that every subscriber was given in time, and without loss. */
   highestRate: { title: "highest rate", unit: "/s", better: "higher" },
   /** From the server's end until every subscriber had everything again. */

@@ -130,6 +130,8 @@ export const synthetic = ({
     scenarios.push({ name, title, question, params: works.length === 1 ? works[0]! : EVENTS });
     for (let round = 1; round <= rounds; round++) {
       let order = 0;
+      // What the machine does for a while meets all who run meanwhile.
+      const moment = around(weather, 0.1);
       for (const [contender, truth] of Object.entries(truths))
         for (const params of works) {
           if (params.pollMs && contender !== "short-poll") continue;
@@ -144,7 +146,7 @@ export const synthetic = ({
               order: ++order,
               params,
               startedAt: "2026-11-21T02:00:00.000Z",
-              outcome: outcomeOf(truth, contender, params, (slowed[contender] ?? 1) * weather),
+              outcome: outcomeOf(truth, contender, params, (slowed[contender] ?? 1) * moment),
             });
         }
     }
