@@ -83,3 +83,18 @@ export const optionsOf = async (
   if (!own) throw new Error(`${file}: the interface ${name} is not found.`);
   return { own: own.options, common: own.parents.flatMap(all) };
 };
+
+/** The names of all options of an interface. */
+export const optionNames = async (...where: Parameters<typeof optionsOf>): Promise<string[]> => {
+  const { own, common } = await optionsOf(...where);
+  return [...new Set([...own, ...common].map(({ name }) => name))];
+};
+
+/** Of options that are meant for any technique, those that this one's server has. */
+export const optionsFor = async <Value>(
+  technique: string,
+  options: Readonly<Record<string, Value>> = {},
+): Promise<Record<string, Value>> => {
+  const names = await optionNames("Options", `${technique}/src/server.ts`);
+  return Object.fromEntries(Object.entries(options).filter(([name]) => names.includes(name)));
+};

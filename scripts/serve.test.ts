@@ -10,6 +10,16 @@ test.each([
   ["--options", '{"holdMs":"x"}', "holdMs: must be a number from 0 to 240000."],
   ["--options", '{"holdMs":300000}', "holdMs: must be a number from 0 to 240000."],
   ["--options", '{"maxBodyBytes":0}', "maxBodyBytes: must be a number, 1 or more."],
+  [
+    "--options",
+    '{"holdMs":1,"unknwon":1}',
+    "--options unknwon: no such option; there are holdMs, signal, waitUntil, startAfter, authorize, allowOrigins, maxBodyBytes, maxSubscribers, maxSubscribersPerAddress.",
+  ],
+  [
+    "--feed",
+    '{"maxEvent":1}',
+    "--feed maxEvent: no such option; there are maxEvents, maxBytes, epoch, now.",
+  ],
   ["--feed", '{"epoch":-1}', "epoch: must be a whole number of milliseconds since 1970."],
   [
     "--allow-origin",

@@ -3,6 +3,7 @@
 import { bearer, Feed, type FeedOptions, type ServerOptions } from "@tidings/shared/server";
 import { selfSigned } from "./certificate.ts";
 import { fail, failToListen, jsonOption, numberOption, onEnd, readArgs } from "./cli.ts";
+import { optionNames } from "./options.ts";
 import { folderOf, techniques } from "./techniques.ts";
 
 // Grace for what is held open when the server is asked to end, in milliseconds.
@@ -32,6 +33,19 @@ const technique = techniques.find((t) => t.name === name);
 if (!technique || rest.length > 0)
   fail(`unknown technique ${positionals.join(" ") || "(none)"}`, usage);
 
+/** Options in JSON. One that its interface does not declare would be ignored in silence. */
+const readOptions = async <Value extends object>(
+  flag: "options" | "feed",
+  ...declared: Parameters<typeof optionNames>
+): Promise<Value> => {
+  const options = jsonOption<Value>(`--${flag}`, values[flag]);
+  const given = Object.keys(options);
+  const names = given.length > 0 ? await optionNames(...declared).catch(fail) : [];
+  const unknown = given.find((name) => !names.includes(name));
+  if (unknown === undefined) return options;
+  return fail(`--${flag} ${unknown}: no such option; there are ${names.join(", ")}.`);
+};
+
 const createFeed = (window: FeedOptions) => {
   try {
     return new Feed(window);
@@ -47,8 +61,8 @@ const beginning: Promise<unknown>[] = [];
 const work: Promise<unknown>[] = [];
 const options: ServerOptions & { providerToken?: string } = {
   ...technique.serveOptions,
-  ...jsonOption("--options", values.options),
-  feed: createFeed(jsonOption<FeedOptions>("--feed", values.feed)),
+  ...(await readOptions("options", "Options", `${technique.name}/src/server.ts`)),
+  feed: createFeed(await readOptions<FeedOptions>("feed", "FeedOptions", "shared/src/feed.ts")),
   signal: closing.signal,
   startAfter: (promise) => beginning.push(promise),
   waitUntil: (promise) => work.push(promise),

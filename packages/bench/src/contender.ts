@@ -7,7 +7,7 @@ export interface StartOptions {
   readonly prefix: readonly string[];
   /** Default 0: a free one. */
   readonly port?: number | undefined;
-  /** A technique's own options; whoever does not know them ignores them. */
+  /** A technique's own options; those that it does not have are left out. */
   readonly options?: Readonly<Record<string, unknown>> | undefined;
 }
 

@@ -3,6 +3,7 @@
 import type { Technique } from "@tidings/shared";
 import { laneName } from "@tidings/conformance";
 import { launch, run } from "../../../scripts/launch.ts";
+import { optionsFor } from "../../../scripts/options.ts";
 import { techniques } from "../../../scripts/techniques.ts";
 import type { Contender, StartOptions } from "./contender.ts";
 import type { Wire } from "./load/wire.ts";
@@ -34,7 +35,12 @@ const tidings = (technique: Technique): Contender => {
     wire: wire ?? { kind: "client", technique: technique.name },
     publishPath: "/events",
     resumes: technique.capabilities.replay === true,
-    start: (options: StartOptions) => launch(technique.name, { ...quiet, ...options }),
+    start: async ({ options, ...rest }: StartOptions) =>
+      launch(technique.name, {
+        ...quiet,
+        ...rest,
+        options: await optionsFor(technique.name, options),
+      }),
   };
 };
 

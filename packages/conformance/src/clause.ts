@@ -30,7 +30,7 @@ export interface Clause {
   run(context: Context): Promise<void>;
 }
 
-/** Options that make a test short; each technique knows some of them and ignores the others. */
+/** Options that make a test short; each technique is given those that it has. */
 export const HURRIED: Readonly<Record<string, Json>> = {
   heartbeatMs: 200,
   holdMs: 500,

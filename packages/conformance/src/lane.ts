@@ -11,7 +11,7 @@ export type Subscribe = (
 
 /** How a clause wants its server. */
 export interface StartOptions {
-  /** The technique's own options; a technique ignores those of others. */
+  /** The technique's own options; those of others are left out. */
   options?: Readonly<Record<string, Json>> | undefined;
   feed?: FeedOptions | undefined;
   port?: number | undefined;

@@ -1,5 +1,6 @@
 import type { Technique } from "@tidings/shared";
 import { launch } from "../../../scripts/launch.ts";
+import { optionsFor } from "../../../scripts/options.ts";
 import { clientOf } from "../../../scripts/techniques.ts";
 import type { Lane } from "./lane.ts";
 
@@ -8,8 +9,8 @@ export const launchedLane = async (technique: Technique): Promise<Lane> => ({
   technique,
   subscribe: await clientOf(technique),
   ours: true,
-  start: ({ options, feed, port, env } = {}) =>
-    launch(technique.name, { options: options ?? {}, feed, port, env }),
+  start: async ({ options, ...rest } = {}) =>
+    launch(technique.name, { ...rest, options: await optionsFor(technique.name, options) }),
 });
 
 /** The lane of a server that runs already, whoever wrote it. */

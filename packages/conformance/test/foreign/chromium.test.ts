@@ -3,6 +3,7 @@ import { isFeedEvent, type FeedEvent } from "@tidings/shared";
 import { openTap } from "@tidings/tap";
 import { noBrowser, open } from "../../../../scripts/browser.ts";
 import { launch, type LaunchOptions } from "../../../../scripts/launch.ts";
+import { optionsFor } from "../../../../scripts/options.ts";
 import { whyMissing } from "../../../../scripts/setup.ts";
 import { eventually, publish, status } from "../../src/lane.ts";
 import { page } from "./page.ts";
@@ -193,7 +194,8 @@ describe.skipIf(noSecure !== undefined)(`many EventSources of one page${why(noSe
 
 describe.skipIf(noBrowser !== undefined)(`our clients in Chromium${why(noBrowser)}`, () => {
   test.each(names)("SHUTDOWN-2: %s: comes back to a server that was killed", async (name) => {
-    const options: LaunchOptions = { options: { pollIntervalMs: 20, retryMs: 20 } };
+    const hurried = await optionsFor(name, { pollIntervalMs: 20, retryMs: 20 });
+    const options: LaunchOptions = { options: hurried };
     await using first = await launch(name, options);
     await using host = page("same host");
     const before = await publish(first.url, "greeting", 1);

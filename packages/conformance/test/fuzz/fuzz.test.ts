@@ -2,6 +2,7 @@
 // TIDINGS_FUZZ=100000 sends so many bad requests to each; TIDINGS_SEED repeats a run.
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { launch } from "../../../../scripts/launch.ts";
+import { optionsFor } from "../../../../scripts/options.ts";
 import { techniques } from "../../../../scripts/techniques.ts";
 import { createRandom } from "@tidings/shared/random";
 import { eventually, publish, status } from "../../src/lane.ts";
@@ -32,10 +33,10 @@ const seed = Number(process.env.TIDINGS_SEED ?? Math.floor(Math.random() * 2 ** 
 const served = techniques.filter(({ pair }) => pair === undefined).map(({ name }) => name);
 
 /** Quick holds, and a window that is soon full: what it keeps is no leak. */
-const start = (name: string, env = {}) =>
+const start = async (name: string, env = {}) =>
   launch(name, {
     env,
-    options: { holdMs: 20, maxMessagesPerSecond: 2 ** 30 },
+    options: await optionsFor(name, { holdMs: 20, maxMessagesPerSecond: 2 ** 30 }),
     feed: { maxEvents: 100 },
     // Nothing that is refused is worth a line in the log: that is for failures of the server's own.
     onLine: (line, stream) => stream === "stderr" && logged.push(`${name}: ${line}`),
