@@ -94,7 +94,7 @@ const crossing = (
 ): Overtaking | undefined => {
   const before = Math.log(other.costUs / one.costUs);
   const after = Math.log(otherNext.costUs / oneNext.costUs);
-  if (before >= 0 || after <= 0) return undefined;
+  if (before >= 0 || after < 0) return undefined;
   const way = before / (before - after);
   const between = (from: number, to: number) => from * (to / from) ** way;
   return {
@@ -107,27 +107,28 @@ const crossing = (
 
 const overtakingsOf = (options: readonly Option[], noise: readonly Noise[]): Overtaking[] => {
   const all = Map.groupBy(options, ({ label }) => label);
-  const pairs = (ones: readonly Option[], others: readonly Option[]) =>
-    ones.flatMap((one): [Option, Option][] => {
-      const other = others.find(({ rate }) => rate === one.rate);
-      // Where they cannot be told apart, neither is ahead.
-      const tie = other && differenceOf(one.cell, other.cell, COST, noise)?.tie;
-      return other && !tie ? [[one, other]] : [];
-    });
   return [...all.values()].flatMap((ones) =>
     [...all.values()].flatMap((others) => {
       // A poller that asks at another interval is no other technique.
       if (ones[0]?.cell.contender === others[0]?.cell.contender) return [];
-      const both = pairs(ones, others).sort(([a], [b]) => a.rate - b.rate);
-      const ahead = both.map(([one, other]) => one.costUs < other.costUs);
+      const both = ones
+        .toSorted((a, b) => a.rate - b.rate)
+        .flatMap((one): [Option, Option][] => {
+          const other = others.find(({ rate }) => rate === one.rate);
+          return other ? [[one, other]] : [];
+        });
+      // Where they cannot be told apart, neither is ahead.
+      const ahead = both
+        .filter(([one, other]) => !differenceOf(one.cell, other.cell, COST, noise)?.tie)
+        .map(([one, other]) => one.costUs < other.costUs);
       // Who is overtaken in turn has not been overtaken by more than noise.
       const turns = ahead.filter((is, place) => place > 0 && is !== ahead[place - 1]);
-      if (turns.length !== 1) return [];
-      return both.flatMap((pair, place) => {
+      if (turns.length !== 1 || !ahead.at(-1)) return [];
+      const crossings = both.flatMap((pair, place) => {
         const next = both[place + 1];
-        const found = next && crossing(pair, next);
-        return found ? [found] : [];
+        return (next && crossing(pair, next)) ?? [];
       });
+      return crossings.slice(0, 1);
     }),
   );
 };

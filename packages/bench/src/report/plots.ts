@@ -108,6 +108,7 @@ const dots = (
     ],
   }));
   const signs = [
+    "The axis is logarithmic.",
     marks.some(({ rounds }) => rounds > 1) && "A bar is the 95 % interval of the median.",
     marks.some(({ ours }) => !ours) && "Hollow dots are baselines and peers.",
   ].filter((sign) => sign !== false);
@@ -358,7 +359,7 @@ const frontier = ({ options, rates }: Answer): Drawn => {
     title: "Staleness against cost",
     caption:
       "Upwards the server's CPU per delivery, to the right the median staleness: down is cheaper, left " +
-      "is fresher. The dotted line joins those that nobody beats in both; small figures are the " +
+      "is fresher, both in logarithms. The dotted line joins those that nobody beats in both; small figures are the " +
       "intervals of polling.",
     plot,
     figures: frontierFigures(options),
@@ -445,7 +446,7 @@ const overtaking = ({ options, rates, overtakings }: Answer): Drawn | undefined 
     title: "Where one overtakes another",
     caption:
       overtakings.length > 0
-        ? "Upwards the server's CPU per delivery. A ring marks the rate from which on one costs less " +
+        ? "Upwards the server's CPU per delivery; both axes are logarithmic. A ring marks the rate from which on one costs less " +
           "than another: a poll brings all that has happened since the last one, so the more happens, " +
           "the less each event costs."
         : "No line crosses another by more than noise at the rates that were measured.",
