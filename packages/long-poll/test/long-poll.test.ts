@@ -22,11 +22,12 @@ const start = (options: Partial<Options> = {}, history = 0) => {
     closing,
     get: (query = "", init?: RequestInit) => fetch(`${origin}/events${query}`, init),
     page: async (query = "") => readPage(body(await fetch(`${origin}/events${query}`))),
-    /** Resolves when so many are held. */
+    /** Resolves when so many are held, with the status. */
     async held(count: number) {
       for (;;) {
-        const status: unknown = await (await fetch(`${origin}/status`)).json();
-        if ((status as { subscribers: number }).subscribers === count) return;
+        const answer: unknown = await (await fetch(`${origin}/status`)).json();
+        const status = answer as { subscribers: number; bytesOut: number };
+        if (status.subscribers === count) return status;
       }
     },
     async [Symbol.asyncDispose]() {
@@ -70,6 +71,17 @@ describe("an answer", () => {
     house.feed.publish("a", 2);
     const page = await house.page(`?after=${cursor}`);
     expect(page).toMatchObject({ events: [{ data: 2 }], cursor: "1000-2" });
+  });
+
+  test("STATUS-1, STATUS-2: who has left gets none, and nothing is counted for it", async () => {
+    await using house = start({}, 1);
+    const { cursor } = await house.page();
+    const leaving = new AbortController();
+    const asked = house.get(`?after=${cursor}`, { signal: leaving.signal });
+    const { bytesOut } = await house.held(1);
+    leaving.abort();
+    await asked.catch(() => {});
+    expect(await house.held(0)).toMatchObject({ bytesOut });
   });
 
   test("LONG-POLL-2: a wait is 25 s at the most, each with a length of its own", async () => {
