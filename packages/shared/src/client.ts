@@ -100,7 +100,7 @@ export const bearerHeaders = (token: string | undefined): Record<string, string>
 export const ask = async (url: URL, init: RequestInit): Promise<Response> => {
   const response = await fetch(url, init);
   if (response.ok || response.status === 304) return response;
-  const problem: unknown = await response.json().catch(() => undefined);
+  const problem = await readJson(response.body ?? []).catch(() => undefined);
   throw new Refusal(
     response.status,
     isProblem(problem) ? problem.detail : `The server answered ${response.status}.`,
@@ -115,7 +115,7 @@ export const fetchTicket = async (url: string | URL, token: string, signal?: Abo
     headers: bearerHeaders(token),
     ...(signal ? { signal } : {}),
   });
-  const answer: unknown = await response.json();
+  const answer = await readJson(body(response));
   if (
     typeof answer === "object" &&
     answer &&
@@ -126,12 +126,28 @@ export const fetchTicket = async (url: string | URL, token: string, signal?: Abo
   throw new Error("The server's answer is not { ticket }.");
 };
 
-/** A poll's answer, `{ "events", "cursor" }`, out of its bytes. */
-export const readPage = async (bytes: AsyncIterable<Uint8Array>) => {
+// Far more than any answer or message of SPEC.md is long; a hostile one has no end.
+const MAX_LENGTH = 2 ** 24;
+
+/** Throws when an answer, or one message of a stream, has become longer than a client will hold. */
+export const checkLength = (what: string, length: number): void => {
+  if (length > MAX_LENGTH)
+    throw new Error(`The server's ${what} is longer than ${MAX_LENGTH} characters.`);
+};
+
+const readJson = async (bytes: AsyncIterable<Uint8Array> | []): Promise<unknown> => {
   const utf8 = new TextDecoder();
   let text = "";
-  for await (const chunk of bytes) text += utf8.decode(chunk, { stream: true });
-  const page: unknown = JSON.parse(text);
+  for await (const chunk of bytes) {
+    text += utf8.decode(chunk, { stream: true });
+    checkLength("answer", text.length);
+  }
+  return JSON.parse(text);
+};
+
+/** A poll's answer, `{ "events", "cursor" }`, out of its bytes. */
+export const readPage = async (bytes: AsyncIterable<Uint8Array>) => {
+  const page = await readJson(bytes);
   if (!isPage(page)) throw new Error("The server's answer is not { events, cursor }.");
   return page;
 };

@@ -415,6 +415,27 @@ describe("readPage", () => {
   });
 });
 
+test("CLIENT-8: an answer without an end is given up, and its bytes are not asked for any more", async () => {
+  jest.useRealTimers();
+  let pulls = 0;
+  const endless = () => {
+    pulls = 0;
+    const pull = (controller: ReadableStreamDefaultController) => {
+      if (++pulls > 40) throw new Error("Somebody holds more than 16 MiB.");
+      controller.enqueue(new Uint8Array(2 ** 20).fill(32));
+    };
+    return new ReadableStream({ pull });
+  };
+  const tooLong = "The server's answer is longer than 16777216 characters.";
+  await expect(readPage(body(new Response(endless())))).rejects.toThrow(tooLong);
+  expect(pulls).toBeLessThan(20);
+  spyOn(globalThis, "fetch").mockImplementation(
+    Object.assign(async () => new Response(endless(), { status: 400 }), fetch),
+  );
+  await expect(ask(new URL("http://localhost"), {})).rejects.toThrow("The server answered 400.");
+  expect(pulls).toBeLessThan(20);
+});
+
 describe("the way to a server", () => {
   test.each([
     ["http://localhost:3003", "http://localhost:3003/events"],

@@ -1,4 +1,5 @@
 import type { FeedEvent, Json } from "@tidings/shared";
+import { checkLength } from "@tidings/shared/client";
 
 /** One message of an event stream. A message without `data` moves the cursor and dispatches nothing. */
 export interface Message {
@@ -53,6 +54,7 @@ export const encodeNamed = ({ events }: Together) => encodeAll(events, true);
 /** Cuts text chunks into messages; the state between two chunks is its own. [SSE-12] */
 export const decoder = () => {
   let rest = "";
+  let length = 0;
   let started = false;
   let data: string[] = [];
   let id: string | undefined;
@@ -62,6 +64,7 @@ export const decoder = () => {
   return function* decode(chunk: string): Generator<Message> {
     rest += started ? chunk : chunk.replace(/^\uFEFF/, "");
     started ||= chunk !== "";
+    length += chunk.length;
     // A CR at the very end may be half of a CRLF: it waits for what follows.
     const lines = rest.split(/\r\n|\n|\r(?!$)/);
     rest = lines.pop() ?? "";
@@ -71,6 +74,7 @@ export const decoder = () => {
         else if (id !== undefined || retry !== undefined) yield { id, retry };
         data = [];
         id = event = retry = undefined;
+        length = 0;
         continue;
       }
       const [, field, value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line) ?? [];
@@ -79,6 +83,7 @@ export const decoder = () => {
       else if (field === "id" && !value.includes("\0")) id = value;
       else if (field === "retry" && /^\d+$/.test(value)) retry = Number(value);
     }
+    checkLength("message", length);
   };
 };
 

@@ -242,3 +242,27 @@ describe("decoder", () => {
     expect([seen.lastId, seen.retry]).toEqual(["1-10", 2_000]);
   });
 });
+
+describe("CLIENT-8: a message without an end", () => {
+  const MIB = 2 ** 20;
+
+  test.each([
+    ["a line", "x".repeat(MIB)],
+    ["lines of data", `data: ${"x".repeat(MIB)}\n`],
+    ["lines of data, cut anywhere", `x\ndata: ${"x".repeat(MIB)}`],
+  ])("is an error: %s", (_, chunk) => {
+    const decode = decoder();
+    const read = () => {
+      for (let n = 0; n < 20; n++) for (const _ of decode(chunk));
+    };
+    expect(read).toThrow("The server's message is longer than 16777216 characters.");
+  });
+
+  test("many messages of any length together are none", () => {
+    const decode = decoder();
+    let count = 0;
+    for (let n = 0; n < 20; n++)
+      for (const _ of decode(`data: ${"x".repeat(MIB)}\n\ndata: `)) count++;
+    expect(count).toBe(20);
+  });
+});
