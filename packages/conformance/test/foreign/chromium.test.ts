@@ -255,7 +255,7 @@ describe.skipIf(noBrowser !== undefined)(`a page of another origin${why(noBrowse
       await using server = await launch(name, {
         env,
         allowOrigins: [host.origin],
-        options: { pollIntervalMs: 20, holdMs: 200 },
+        options: await optionsFor(name, { pollIntervalMs: 20, holdMs: 200 }),
       });
       await publishAllowed(server.url);
       using tab = await host.open();
