@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
+import { createRandom } from "@tidings/shared/random";
 import { Answers } from "../src/load/answers.ts";
 import { intendedTimes } from "../src/load/schedule.ts";
-import { scan, scanText, stamped, stampOf } from "../src/load/stamp.ts";
+import { MIN_PAYLOAD_BYTES, scan, scanText, stamped, stampOf } from "../src/load/stamp.ts";
 import { Tally } from "../src/load/tally.ts";
 
 test("a schedule is fixed by its seed, has its rate, and keeps to its slots", () => {
@@ -31,6 +32,23 @@ test("a stamp is found wherever the network cuts the bytes", () => {
   expect(stampOf({ amount: 7 })).toBeUndefined();
 });
 
+test("stamps are found wherever they lie: as far apart as before, nearer, or behind what is none", () => {
+  const random = createRandom(1);
+  for (let run = 0; run < 200; run++) {
+    const gap = random.int(0, 30);
+    const fillers = Array.from({ length: 12 }, () =>
+      random.chance(0.7)
+        ? ".".repeat(gap)
+        : random.pick(["~", "~~", "~m", "~ n", "", ".".repeat(random.int(0, 60))]),
+    );
+    const text = fillers.map((filler, number) => stamped(number, 10) + filler).join("");
+    const found: number[] = [];
+    const done = scan(Buffer.from(text), (number) => found.push(number));
+    expect(found).toEqual(fillers.map((_, number) => number));
+    expect(text.length - done).toBeLessThan(MIN_PAYLOAD_BYTES);
+  }
+});
+
 test("answers are whole wherever the network cuts the bytes", () => {
   const first = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: "1"\r\n\r\nhello';
   const second = 'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\n\r\n';
@@ -54,11 +72,11 @@ test("answers are whole wherever the network cuts the bytes", () => {
 test("the account knows what is lost, doubled and in the wrong order, and who was last", async () => {
   const schedule = { first: 10, count: 3, perSecond: 1_000, startAt: 0, seed: 1 };
   const tally = new Tally(2, schedule, 0);
-  for (const number of [10, 12, 11, 12, 9]) tally.hit(0, number);
+  for (const number of [10, 12, 11, 12, 9]) tally.hit(0, number, 3);
   expect(tally).toMatchObject({ delivered: 3, doubled: 2, lost: 3, inversions: [[11, 12]] });
   expect(tally.firstForAllAt).toBeUndefined();
-  for (const number of [10, 11, 12]) tally.hit(1, number);
+  for (const number of [10, 11, 12]) tally.hit(1, number, 5);
   expect(tally).toMatchObject({ delivered: 6, doubled: 2, lost: 0, inversions: [[11, 12]] });
-  expect(tally.firstForAllAt).toBeNumber();
+  expect(tally.firstForAllAt).toBe(5);
   await tally.whole;
 });

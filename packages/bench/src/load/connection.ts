@@ -1,4 +1,5 @@
 import type { Socket } from "bun";
+import { now } from "./clock.ts";
 import { Crowd } from "./crowd.ts";
 import type { Site } from "./wire.ts";
 
@@ -23,6 +24,7 @@ export abstract class Connection {
   readonly live: Promise<void>;
   protected readonly becomeLive: () => void;
   #socket: Socket<Connection> | undefined;
+  #receivedAt = 0;
   #failures = 0;
 
   constructor(crowd: Connections, index: number) {
@@ -46,7 +48,7 @@ export abstract class Connection {
   /** A number that was found in what was delivered. */
   protected readonly hit = (number: number): void => {
     this.#failures = 0;
-    this.crowd.tally?.hit(this.index, number);
+    this.crowd.tally?.hit(this.index, number, this.#receivedAt);
   };
 
   connect(): void {
@@ -63,6 +65,7 @@ export abstract class Connection {
 
   received(chunk: Buffer): void {
     this.crowd.traffic.bytesOut += chunk.length;
+    this.#receivedAt = now();
     try {
       this.receive(chunk);
     } catch (error) {

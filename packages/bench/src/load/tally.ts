@@ -1,7 +1,6 @@
 // Keeps the account of one stretch of a run: what each subscriber was given, how late, and whether
 // it is what was published, all of it, once, and in order.
 import { newCounts, record } from "../stats/histogram.ts";
-import { now } from "./clock.ts";
 import { intendedTimes, type Schedule } from "./schedule.ts";
 
 /** An event that came after a later one. Only the publisher knows whether they had an order. */
@@ -50,8 +49,8 @@ export class Tally {
     return this.#missing;
   }
 
-  hit(subscriber: number, number: number): void {
-    const at = now();
+  /** A subscriber was given a publication, at a moment of the clock. */
+  hit(subscriber: number, number: number, at: number): void {
     const event = number - this.#first;
     const place = subscriber * this.#count + event;
     // What belongs to an earlier stretch was complete when that one ended.

@@ -102,9 +102,9 @@ export const orders = {
 // A generator that is too slow, for the test that it is found out.
 const wasting = (tally: Tally, us: number): Tally => {
   const hit = tally.hit.bind(tally);
-  tally.hit = (subscriber, number) => {
+  tally.hit = (subscriber, number, at) => {
     for (const end = now() + us / 1000; now() < end;);
-    hit(subscriber, number);
+    hit(subscriber, number, at);
   };
   return tally;
 };

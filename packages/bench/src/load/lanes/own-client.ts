@@ -1,4 +1,5 @@
 import { clientOf, techniques, type Subscribe } from "../../../../../scripts/techniques.ts";
+import { now } from "../clock.ts";
 import { Crowd } from "../crowd.ts";
 import { stampOf } from "../stamp.ts";
 import type { Site } from "../wire.ts";
@@ -42,7 +43,7 @@ export class OwnClients extends Crowd {
     });
     for await (const { data } of events) {
       const number = stampOf(data);
-      if (number !== undefined) this.tally?.hit(index, number);
+      if (number !== undefined) this.tally?.hit(index, number, now());
     }
   }
 

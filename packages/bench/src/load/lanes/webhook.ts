@@ -1,4 +1,5 @@
 import type { Socket, TCPSocketListener } from "bun";
+import { now } from "../clock.ts";
 import { Crowd } from "../crowd.ts";
 import { scanText } from "../stamp.ts";
 import type { Site } from "../wire.ts";
@@ -57,6 +58,7 @@ export class Endpoints extends Crowd {
   }
 
   #receive(socket: Socket<Caller>, chunk: Buffer): void {
+    const at = now();
     this.traffic.bytesOut += chunk.length;
     let text = socket.data.rest + chunk.toString("latin1");
     for (;;) {
@@ -66,7 +68,7 @@ export class Endpoints extends Crowd {
       if (head < 0 || text.length < end) break;
       // `POST /<subscriber> HTTP/1.1`
       const subscriber = Number(text.slice("POST /".length, text.indexOf(" ", 6)));
-      scanText(text.slice(head + 4, end), (number) => this.tally?.hit(subscriber, number));
+      scanText(text.slice(head + 4, end), (number) => this.tally?.hit(subscriber, number, at));
       this.traffic.requests++;
       this.traffic.bytesIn += socket.write(RECEIPT);
       text = text.slice(end);
