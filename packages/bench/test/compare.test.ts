@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { compare, validateResult, type Result } from "../src/index.ts";
+import { compare, renderComparison, validateResult, type Result } from "../src/index.ts";
 import { cellsOf } from "../src/stats/cells.ts";
 import { differenceOf, floorOf, noiseOf } from "../src/stats/noise.ts";
 import { synthetic } from "./synthetic.ts";
@@ -73,26 +73,140 @@ test("other machines, versions and lengths are compared with a warning for each"
   ]);
 });
 
-test("what one of them has not, and what broke, is a warning", () => {
+type Runs = Result["runs"];
+type Measured = Extract<Runs[number]["outcome"], { kind: "measured" }>;
+
+/** The same, with other outcomes for those of a contender's in a scenario. */
+const altered = (
+  result: Result,
+  [scenario, contender]: readonly [string, string],
+  change: (outcome: Measured, round: number) => Runs[number]["outcome"],
+): Result => ({
+  ...result,
+  runs: result.runs.map((run) =>
+    run.scenario === scenario && run.contender === contender && run.outcome.kind === "measured"
+      ? { ...run, outcome: change(run.outcome, run.round) }
+      : run,
+  ),
+});
+
+const failed = {
+  kind: "failed",
+  reason: "two were lost",
+  lost: 2,
+  doubled: 0,
+  reordered: 0,
+} as const;
+const invalid = { kind: "invalid", reason: "too busy" } as const;
+
+test("what fails in one of them only is a difference, and the two are not called equal", () => {
   const before = synthetic({ seed: 1 });
-  const runs = before.runs.flatMap((run): Result["runs"] => {
-    if (run.scenario === "burst" && run.contender === "sse") return [];
-    if (run.scenario !== "idle" || run.contender !== "ws" || run.round !== 2) return [run];
-    const outcome = { kind: "failed", reason: "two were lost", lost: 2, doubled: 0, reordered: 0 };
-    return [{ ...run, outcome: { ...outcome, kind: "failed" } }];
-  });
-  const { warnings } = compare(before, { ...before, runs });
-  expect(warnings).toEqual([
+  const after = altered(before, ["idle", "ws"], (outcome, round) =>
+    round === 2 ? failed : outcome,
+  );
+  const comparison = compare(before, after);
+  expect(comparison.breaks).toEqual([
     "idle / ws / subscribers 500: measured, then failed (two were lost)",
-    "burst / sse / subscribers 100, payloadBytes 200, boundMs 100: only in the first result",
+  ]);
+  expect(comparison.warnings).toEqual([]);
+  expect(renderComparison(comparison)).not.toContain("equal");
+  // What failed before and is measured now is one as well.
+  expect(compare(after, before).breaks).toHaveLength(1);
+});
+
+test("a bottleneck of the load generator is no difference between servers", () => {
+  const before = synthetic({ seed: 1 });
+  const { breaks, warnings } = compare(
+    before,
+    altered(before, ["idle", "ws"], () => invalid),
+  );
+  expect({ breaks, warnings }).toEqual({
+    breaks: [],
+    warnings: ["idle / ws / subscribers 500: measured, then invalid (too busy)"],
+  });
+});
+
+test("what only one of them has is a difference: a scenario, a contender, or one work of one", () => {
+  const all = synthetic({ seed: 1 });
+  const fewer: Result = {
+    ...all,
+    runs: all.runs.filter(
+      ({ scenario, contender, params }) =>
+        scenario !== "storm" &&
+        contender !== "long-poll" &&
+        (scenario !== "frontier" || contender !== "sse" || params.rate !== 10),
+    ),
+  };
+  const names = ["long-poll", "storm", "frontier / sse / subscribers 100, rate 10"];
+  expect(compare(all, fewer).breaks).toEqual(
+    names.map((name) => `${name}: only in the first result`),
+  );
+  const comparison = compare(fewer, all);
+  expect(comparison.breaks.toSorted()).toEqual(
+    names.map((name) => `${name}: only in the second result`).toSorted(),
+  );
+  expect(renderComparison(comparison)).not.toContain("equal");
+});
+
+test("what was 0 in every round and is so in none now is a difference", () => {
+  const before = synthetic({ seed: 1 });
+  const doubled = (rounds: number) =>
+    altered(before, ["storm", "sse"], (outcome, round) => ({
+      ...outcome,
+      metrics: { ...outcome.metrics, doubled: round <= rounds ? 3 : 0 },
+    }));
+  const text = "storm / sse / subscribers 200: doubled deliveries: 0.00, then 3.00";
+  expect(compare(before, doubled(5))).toMatchObject({ breaks: [text], warnings: [] });
+  expect(renderComparison(compare(before, doubled(5)))).not.toContain("equal");
+  // Here and there one is no proof.
+  expect(compare(before, doubled(3))).toMatchObject({ breaks: [], warnings: [text] });
+  expect(compare(before, doubled(2))).toMatchObject({ breaks: [], warnings: [] });
+});
+
+test("lower bounds are not held against each other", () => {
+  const before = synthetic({ seed: 1 });
+  const bounded = (factor: number) =>
+    altered(before, ["burst", "sse"], ({ metrics, ...outcome }) => ({
+      ...outcome,
+      metrics: { highestRate: (metrics.highestRate ?? NaN) * factor },
+      atLeast: ["highestRate"],
+    }));
+  const { changes, warnings } = compare(bounded(1), bounded(0.5));
+  expect(
+    changes.filter(({ cell, figure }) => cell.contender.name === "sse" && figure === "highestRate"),
+  ).toEqual([]);
+  expect(warnings).toEqual([
+    "burst / sse / subscribers 100, payloadBytes 200, boundMs 100: highest rate: not compared, for only a lower bound is known",
   ]);
 });
 
-test("results without anything in common are refused", () => {
+test("a figure that only one of them has is not compared", () => {
+  const before = synthetic({ seed: 1 });
+  const after = altered(before, ["idle", "sse"], ({ metrics, ...outcome }) => {
+    const { rssBytesPerSubscriber: _, ...others } = metrics;
+    return { ...outcome, metrics: others };
+  });
+  expect(compare(before, after).warnings).toEqual([
+    "idle / sse / subscribers 500: memory per subscriber: not compared, for only one of them has it",
+  ]);
+});
+
+test("results with nothing to compare are refused, with the cure", () => {
   const before = synthetic({ seed: 1 });
   expect(() => compare(before, { ...before, runs: [] })).toThrow(
-    "no figures of a technique in common",
+    "no work of a technique in common",
   );
+  const once = synthetic({ seed: 1, rounds: 1 });
+  expect(() => compare(once, once)).toThrow(
+    "one round tells nothing about noise; measure both with --rounds 5",
+  );
+  // What broke is told of single rounds, too.
+  expect(
+    compare(
+      once,
+      altered(once, ["idle", "ws"], () => failed),
+    ).breaks,
+  ).toHaveLength(1);
 });
 
 const cellOf = (result: Result, scenario: string, contender: string) => {

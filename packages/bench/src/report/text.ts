@@ -177,7 +177,8 @@ export const renderMarkdown = (result: Result, { brief = false } = {}): string =
 };
 
 /** What `bench compare` prints: what is really different first, and how that was judged. */
-export const renderComparison = ({ before, after, changes, warnings }: Comparison): string => {
+export const renderComparison = (comparison: Comparison): string => {
+  const { before, after, changes, breaks, warnings } = comparison;
   const real = changes.filter(({ verdict }) => verdict !== "same");
   const line = ({ cell, figure, before, after, ratio, verdict }: Change) => {
     const interval = `${times(ratio.value)} (${times(ratio.low)} – ${times(ratio.high)})`;
@@ -185,6 +186,7 @@ export const renderComparison = ({ before, after, changes, warnings }: Compariso
     return wrap(`${verdict} ${whereOf(cell)}: ${figures[figure].title} ${values}, ${interval}`);
   };
   const same = changes.length - real.length;
+  const equal = real.length + breaks.length === 0;
   const names = [before, after].map(
     ({ conditions: { commit, dirty }, startedAt }) =>
       `${commit.slice(0, 9)}${dirty ? "+" : ""} of ${startedAt.slice(0, 16).replace("T", " ")}`,
@@ -192,9 +194,10 @@ export const renderComparison = ({ before, after, changes, warnings }: Compariso
   return [
     `${names.join(" against ")}:`,
     ...warnings.map((warning) => wrap(`! ${warning}`)),
+    ...breaks.map((text) => wrap(`changed ${text}`)),
     ...real.map(line),
-    real.length === 0
-      ? `equal: none of ${changes.length} figures differs by more than noise.`
+    equal
+      ? `equal: none of ${same} figures differs by more than noise.`
       : `${real.length} of ${changes.length} figures differ; the other ${same} cannot be told from noise.`,
     "",
     wrap(HOW),

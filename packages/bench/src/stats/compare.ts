@@ -2,9 +2,10 @@
 import { figures, type Figure } from "../metrics.ts";
 import type { Result } from "../result.ts";
 import { median } from "./bootstrap.ts";
-import { cellsOf, figuresIn, laneOf, paramsText, valuesOf, workOf, type Cell } from "./cells.ts";
+import { cellsOf, figuresIn, isAtLeast, paramsText, valuesOf, type Cell } from "./cells.ts";
 import { departure, floorOf, noiseOf } from "./noise.ts";
-import { believable, beyond, critical } from "./student.ts";
+import { chanceOf, movesOf, ratioOf, shiftOf, type Pair, type Shift } from "./shift.ts";
+import { believable } from "./student.ts";
 
 export type Verdict = "slower" | "quicker" | "heavier" | "lighter" | "same";
 
@@ -29,6 +30,11 @@ export interface Comparison {
   readonly before: Result;
   readonly after: Result;
   readonly changes: readonly Change[];
+  /**
+   * Differences that have no ratio: what fails in one of them only, is in one of them only, or is 0
+   * in one of them only.
+   */
+  readonly breaks: readonly string[];
   /** What cannot be compared, and why; and what makes the rest doubtful. */
   readonly warnings: readonly string[];
 }
@@ -37,16 +43,6 @@ export interface Comparison {
 const FALSE_SHARE = 0.05;
 /** How sure each change's interval is meant to be. */
 const INTERVAL = 0.99;
-
-/**
- * What depends on how fast the machine is, in all lanes alike. Times and sizes depend on how a lane
- * works, so only its own baselines and peers say what moves them.
- */
-const SHARED: ReadonlySet<Figure> = new Set([
-  "serverCpuUsPerDelivery",
-  "serverCpuUsPerSubscriberSecond",
-]);
-
 /** From here on it is said that the machine has changed. */
 const WARN_ABOVE = 1.05;
 
@@ -57,8 +53,8 @@ export const HOW = [
   "The logarithms of that are compared with Student's t. Where there is nothing to hold it against, a",
   "difference has to exceed what baselines and peers moved by in other scenarios. A difference",
   "is called real when it survives the correction for so many comparisons (Benjamini-Hochberg, false",
-  `discovery rate ${FALSE_SHARE * 100} %), and is larger than 1 % and than what the same server differs by from itself`,
-  "when it runs twice within a result.",
+  `discovery rate ${FALSE_SHARE * 100} %), and is larger than 1 % and than what the one contender that runs twice in a`,
+  "scenario (sse, where it takes part) differs by from itself.",
 ].join(" ");
 
 const keyOf = ({ scenario, contender, params }: Cell): string =>
@@ -74,48 +70,6 @@ const wordFor = (figure: Figure, ratio: number): Verdict => {
     : worse
       ? "slower"
       : "quicker";
-};
-
-const mean = (values: readonly number[]) => values.reduce((sum, v) => sum + v, 0) / values.length;
-
-/** By how much the logarithms differ, and how sure that is. */
-interface Shift {
-  readonly by: number;
-  /** Its standard error. */
-  readonly error: number;
-  /** Degrees of freedom. */
-  readonly freedom: number;
-}
-
-const shiftOf = (before: readonly number[], after: readonly number[]): Shift => {
-  const logs = [before, after];
-  const [from = NaN, to = NaN] = logs.map(mean);
-  const freedom = before.length + after.length - 2;
-  const squares = logs.flatMap((values) => values.map((value) => (value - mean(values)) ** 2));
-  const variance = squares.reduce((sum, square) => sum + square, 0) / freedom;
-  const error = Math.sqrt(variance * (1 / before.length + 1 / after.length));
-  return { by: to - from, error, freedom };
-};
-
-/** A figure's logarithms by round; of who runs twice in a round, the mean of both. */
-const logsOf = ({ rounds, again }: Cell, figure: Figure): ReadonlyMap<number, number> => {
-  const second = valuesOf(again, figure);
-  return new Map(
-    [...valuesOf(rounds, figure)].map(([round, value]) => [
-      round,
-      mean([value, second.get(round) ?? value].map(Math.log)),
-    ]),
-  );
-};
-/** How likely this shift, or more, were by chance if it truly were no larger than `floor`. */
-const chanceOf = ({ by, error, freedom }: Shift, floor: number): number => {
-  const left = Math.abs(by) - floor;
-  return left > 0 ? beyond(left / error, freedom) : 1;
-};
-
-const ratioOf = ({ by, error, freedom }: Shift): Change["ratio"] => {
-  const reach = error * critical(1 - INTERVAL, freedom);
-  return { value: Math.exp(by), low: Math.exp(by - reach), high: Math.exp(by + reach) };
 };
 
 const conditionsThatDiffer = (before: Result, after: Result): readonly string[] => {
@@ -135,113 +89,102 @@ const conditionsThatDiffer = (before: Result, after: Result): readonly string[] 
     .map((name) => `${name} differs: ${old.get(name) ?? "none"}, then ${now.get(name) ?? "none"}`);
 };
 
-/** The same work of the same contender, in both results. */
-interface Pair {
-  readonly old: Cell;
-  readonly now: Cell;
-}
-
-/** A figure's logarithms in both results, round by round. */
-const sidesOf = ({ old, now }: Pair, figure: Figure) => [logsOf(old, figure), logsOf(now, figure)];
-
-/** Both results' logarithms, less the mean of the yardsticks' in the same round. */
-const besides = (pair: Pair, yardsticks: readonly Pair[], figure: Figure) => {
-  const others = yardsticks.map((yardstick) => sidesOf(yardstick, figure));
-  return sidesOf(pair, figure).map((logs, side) =>
-    [...logs].map(
-      ([round, log]) => log - mean(others.map((both) => both[side]?.get(round) ?? NaN)),
-    ),
-  );
+/** What the others lack, as shortly as can be: a scenario, a contender, or one work of one. */
+const missingIn = (others: readonly Cell[], cells: readonly Cell[]): readonly string[] => {
+  const namesOf = (cell: Cell) => [cell.scenario.name, cell.contender.name, keyOf(cell)];
+  const known = new Set(others.flatMap(namesOf));
+  const missing = cells.flatMap((cell) => namesOf(cell).find((name) => !known.has(name)) ?? []);
+  return [...new Set(missing)];
 };
 
+const isOurs = ({ contender }: Cell) => contender.kind === "tidings";
+
+const stateOf = ({ problem }: Cell) =>
+  problem ? `${problem.kind} (${problem.reason})` : "measured";
+
 /**
- * Holds `after` against `before`. Throws a RangeError when they have no technique in common. Results of
+ * Holds `after` against `before`. Throws a RangeError when there is nothing to compare. Results of
  * different machines, versions or lengths are compared all the same, with a warning for each
  * condition that differs.
  */
 export const compare = (before: Result, after: Result): Comparison => {
   const warnings = [...conditionsThatDiffer(before, after)];
   const [old, now] = [cellsOf(before), cellsOf(after)];
-  const [oldNoise, nowNoise] = [noiseOf(old), noiseOf(now)];
+  const breaks = [
+    ...missingIn(now, old).map((name) => `${name}: only in the first result`),
+    ...missingIn(old, now).map((name) => `${name}: only in the second result`),
+  ];
   const known = new Map(now.map((cell) => [keyOf(cell), cell]));
   const pairs: Pair[] = [];
   for (const cell of old) {
     const other = known.get(keyOf(cell));
-    known.delete(keyOf(cell));
-    const problem = [cell, other].map((one) => one?.problem);
-    if (!other) warnings.push(`${keyOf(cell)}: only in the first result`);
-    else if (problem.some(Boolean)) {
-      const [a, b] = problem.map((p) => (p ? `${p.kind} (${p.reason})` : "measured"));
-      if (a !== b) warnings.push(`${keyOf(cell)}: ${a}, then ${b}`);
-    } else pairs.push({ old: cell, now: other });
+    if (!other) continue;
+    const kinds = [cell, other].map(({ problem }) => problem?.kind);
+    const states = [cell, other].map(stateOf);
+    if (kinds.every((kind) => kind === undefined)) pairs.push({ old: cell, now: other });
+    else if (states[0] !== states[1]) {
+      // Where the load generator was the bottleneck, nobody knows what the server would have done.
+      const isBreak = kinds[0] !== kinds[1] && !kinds.includes("invalid");
+      (isBreak ? breaks : warnings).push(`${keyOf(cell)}: ${states.join(", then ")}`);
+    }
   }
-  const isOurs = ({ old }: Pair) => old.contender.kind === "tidings";
+  if (!old.some((cell) => isOurs(cell) && known.has(keyOf(cell))))
+    throw new RangeError("compare: the two results have no work of a technique in common.");
   // What no change of ours can have touched shows what the machine did.
-  const [ours, others] = [pairs.filter(isOurs), pairs.filter((pair) => !isOurs(pair))];
-  const movesOf = (figure: Figure) =>
-    others
-      .map((pair) => sidesOf(pair, figure).map((logs) => mean([...logs.values()])))
-      .map(([from = NaN, to = NaN]) => to - from)
-      .filter(Number.isFinite);
+  const others = pairs.filter(({ old }) => !isOurs(old));
 
   const single = new Set<string>();
   const tested: (Pick<Change, "cell" | "figure" | "before" | "after"> & {
     readonly shift: Shift;
-    readonly drift: number;
   })[] = [];
-  for (const pair of ours)
-    for (const figure of figuresIn([pair.old])) {
+  for (const pair of pairs.filter(({ old }) => isOurs(old)))
+    for (const figure of figuresIn([pair.old, pair.now])) {
       const { old: cell, now: other } = pair;
-      const [a, b] = [cell, other].map(({ rounds }) => [...valuesOf(rounds, figure).values()]);
-      if (!a || !b || figures[figure].better === "neither") continue;
+      const sides = [cell, other].map(({ rounds }) => [...valuesOf(rounds, figure).values()]);
       // Nothing has no logarithm: zeros are compared as they are.
-      const zero = [...a, ...b].some((value) => value === 0);
-      if (zero && median(a) === median(b)) continue;
-      if (a.length < 2 || b.length < 2) single.add(cell.scenario.name);
-      else if (zero) {
-        const [from, to] = [median(a), median(b)].map((value) => value.toPrecision(3));
-        warnings.push(`${keyOf(cell)}: ${figures[figure].title}: ${from}, then ${to}`);
+      const zeros = sides.map((values) => values.filter((value) => value === 0).length);
+      const [from = NaN, to = NaN] = sides.map(median);
+      if (figures[figure].better === "neither" || (from === 0 && to === 0)) continue;
+      const what = `${keyOf(cell)}: ${figures[figure].title}`;
+      const shown = `${what}: ${[from, to].map((value) => value.toPrecision(3)).join(", then ")}`;
+      if (sides.some(({ length }) => length === 0))
+        warnings.push(`${what}: not compared, for only one of them has it`);
+      else if (sides.some(({ length }) => length === 1)) single.add(cell.scenario.name);
+      else if (isAtLeast(cell, figure) || isAtLeast(other, figure))
+        warnings.push(`${what}: not compared, for only a lower bound is known`);
+      else if (zeros.some((count) => count > 0)) {
+        const isBreak = sides.every(({ length }, side) => [0, length].includes(zeros[side] ?? NaN));
+        (isBreak ? breaks : warnings).push(shown);
       } else {
-        // One that lacks a round would shift the mean of all by what it is away from it.
-        const yardsticks = others.filter(
-          (yardstick) =>
-            yardstick.old.scenario.name === cell.scenario.name &&
-            (SHARED.has(figure) ||
-              laneOf(yardstick.old.contender.name) === laneOf(cell.contender.name)) &&
-            workOf(yardstick.old) === workOf(cell) &&
-            besides(pair, [yardstick], figure).flat().every(Number.isFinite),
-        );
-        const alone = yardsticks.length === 0;
-        const [from = [], to = []] = alone
-          ? sidesOf(pair, figure).map((logs) => [...logs.values()])
-          : besides(pair, yardsticks, figure);
-        const moves = alone ? movesOf(figure) : [];
-        const drift = moves.length > 0 ? Math.abs(median(moves)) : 0;
-        const medians = { before: median(a), after: median(b) };
-        tested.push({ cell, figure, ...medians, shift: shiftOf(from, to), drift });
+        const shift = shiftOf(pair, figure, others);
+        tested.push({ cell, figure, before: from, after: to, shift });
       }
     }
+  if (tested.length === 0 && breaks.length === 0)
+    throw new RangeError(
+      single.size > 0
+        ? "compare: one round tells nothing about noise; measure both with --rounds 5."
+        : `compare: no figure is measured in both. ${warnings.join(". ")}.`,
+    );
   for (const name of single)
     warnings.push(`${name}: not compared, for one round tells nothing about noise`);
-  for (const key of known.keys()) warnings.push(`${key}: only in the second result`);
-  if (tested.length === 0)
-    throw new RangeError("compare: the two results have no figures of a technique in common.");
 
   const real = believable(
-    tested.map(({ shift, drift }) => chanceOf(shift, drift)),
+    tested.map(({ shift }) => chanceOf(shift)),
     FALSE_SHARE,
   );
-  const changes = tested.map(({ shift, drift, ...change }, place): Change => {
+  const noises = [noiseOf(old), noiseOf(now)];
+  const changes = tested.map(({ shift, ...change }, place): Change => {
     const { cell, figure } = change;
-    const ratio = ratioOf(shift);
-    const floors = [oldNoise, nowNoise].map((noise) => floorOf(noise, cell.scenario.name, figure));
-    const floor = Math.max(...floors, Math.exp(drift));
+    const ratio = ratioOf(shift, INTERVAL);
+    const floors = noises.map((noise) => floorOf(noise, cell.scenario.name, figure));
+    const floor = Math.max(...floors, Math.exp(shift.drift));
     const larger = departure(ratio.value) > floor;
     const verdict = real[place] && larger ? wordFor(figure, ratio.value) : "same";
     return { ...change, ratio, floor, verdict };
   });
   for (const figure of figuresIn(old)) {
-    const ratio = Math.exp(median(movesOf(figure)));
+    const ratio = Math.exp(median(movesOf(others, figure)));
     if (departure(ratio) > WARN_ABOVE)
       warnings.push(
         `the machine has changed: baselines and peers have ${ratio.toFixed(2)} × as much ${figures[figure].title}`,
@@ -251,5 +194,5 @@ export const compare = (before: Result, after: Result): Comparison => {
     warnings.push(
       "no baseline in both: what the machine did cannot be told from what the code did",
     );
-  return { before, after, changes, warnings };
+  return { before, after, changes, breaks, warnings };
 };
