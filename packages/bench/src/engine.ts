@@ -7,7 +7,8 @@
 // The loop is open. When each event is to be published is settled before the run begins, and
 // whatever the server does, it is published then. Both latencies count from that intended moment,
 // so that a server that stalls is charged with everything that had to wait: staleness, until a
-// subscriber had the event, and publish latency, until the publisher had its answer.
+// subscriber had the event, and publish latency, until the publisher had its answer. That a server
+// is killed changes nothing: what nobody takes is tried again, and is late.
 //
 // A run warms up, and only then it is measured. Rounds go over all contenders, each round in an
 // order of its own from a seed; one contender runs twice in each round (A and B), and how far it is

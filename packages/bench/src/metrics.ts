@@ -40,7 +40,7 @@ const all = {
   deliveredPerSecond: { title: "deliveries per second", unit: "/s", better: "neither" },
   /** Events per second that every subscriber was given in time, and without loss. */
   highestRate: { title: "highest rate", unit: "/s", better: "higher" },
-  /** From the server's end until every subscriber had everything again. */
+  /** From the server's end until every subscriber had what was due while no server was there. */
   wholeAfterMs: { title: "whole again after", unit: "ms", better: "lower" },
   /** Deliveries of what a subscriber had already. */
   doubled: { title: "doubled deliveries", unit: "", better: "lower" },

@@ -2,6 +2,7 @@
 import type { Contender, Server } from "./contender.ts";
 import { now, until } from "./load/clock.ts";
 import type { Account, Fleet } from "./load/fleet.ts";
+import { intendedTimes } from "./load/schedule.ts";
 import type { Site } from "./load/wire.ts";
 import type { Stretch } from "./load/worker.ts";
 import { cpuUs, pinTo, rssBytes, whyBlind, type Places } from "./machine.ts";
@@ -39,8 +40,17 @@ export interface Seen extends Account {
   readonly serverMs: number;
 }
 
+/** What was seen of a server that died and, from its start on, of the one in its place. */
+export interface Crash extends Seen {
+  readonly killedAt: number;
+  /** When every subscriber had all that was meant to be published while no server was there. */
+  readonly wholeAt: number;
+}
+
 // Time to tell all processes what comes.
 const LEAD_MS = 60;
+// So long before the schedule begins the server is killed: none of it is taken by the one that dies.
+const DYING_MS = 20;
 const SAMPLE_MS = 100;
 
 export class Trial implements AsyncDisposable {
@@ -90,10 +100,49 @@ export class Trial implements AsyncDisposable {
   }
 
   /** Publishes at a rate, and looks at what comes of it. */
-  async play(stretch: StretchOptions): Promise<Seen> {
-    const { rate, seed, patienceMs = 2_000, toleranceMs } = stretch;
-    const warmUpMs = wholeSlots(stretch.warmUpMs, rate);
-    const measureMs = wholeSlots(stretch.measureMs, rate);
+  async play(options: StretchOptions): Promise<Seen> {
+    const stretch = this.#next(options);
+    const { measureFrom, measureTo } = stretch;
+    const [account, seen] = await Promise.all([
+      this.#fleet.play(stretch),
+      this.#watch(measureFrom, () => measureTo),
+    ]);
+    return { ...account, ...seen };
+  }
+
+  /**
+   * The server is killed, and another one takes its place. What is to be published meanwhile is
+   * published as soon as there is somebody to take it.
+   */
+  async crash(options: StretchOptions): Promise<Crash> {
+    const stretch = this.#next(options);
+    const { schedule, deadline } = stretch;
+    let end = deadline;
+    const publish = async () => {
+      const account = await this.#fleet.play({ ...stretch, persistent: true });
+      end = now();
+      return account;
+    };
+    const restart = async () => {
+      await until(schedule.startAt - DYING_MS);
+      const killedAt = now();
+      this.#server.kill("SIGKILL");
+      await this.#server.exited;
+      const { port } = new URL(this.#server.url);
+      this.#server = await start(this.#ground, this.contender, this.options, Number(port));
+      const backAt = now();
+      return { killedAt, backAt, seen: await this.#watch(backAt, () => end) };
+    };
+    const [account, { killedAt, backAt, seen }] = await Promise.all([publish(), restart()]);
+    // Where nothing was to be published meanwhile, the first publication shows who is there.
+    const due = Math.max(1, intendedTimes(schedule).filter((moment) => moment < backAt).length);
+    const wholeAt = Math.max(...account.completeAt.subarray(0, due));
+    return { ...account, ...seen, killedAt, wholeAt };
+  }
+
+  #next({ rate, seed, patienceMs = 2_000, toleranceMs, ...parts }: StretchOptions): Stretch {
+    const warmUpMs = wholeSlots(parts.warmUpMs, rate);
+    const measureMs = wholeSlots(parts.measureMs, rate);
     const startAt = now() + LEAD_MS;
     const count = Math.round((rate * (warmUpMs + measureMs)) / 1000);
     const schedule = { first: this.#published, count, perSecond: rate, startAt, seed };
@@ -101,20 +150,17 @@ export class Trial implements AsyncDisposable {
     const measureFrom = startAt + warmUpMs;
     const measureTo = measureFrom + measureMs;
     const deadline = measureTo + longestPauseMs(this.contender, this.options) + patienceMs;
-    const [account, seen] = await Promise.all([
-      this.#fleet.play({ schedule, measureFrom, measureTo, deadline, toleranceMs }),
-      this.#watch(measureFrom, measureTo),
-    ]);
-    return { ...account, ...seen };
+    return { schedule, measureFrom, measureTo, deadline, toleranceMs };
   }
 
-  async #watch(from: number, to: number) {
+  // How long one must look may turn out meanwhile.
+  async #watch(from: number, to: () => number) {
     const { pid } = this.#server;
     await until(from);
     const look = () => ({ at: now(), us: cpuUs(pid) });
     const looks = [look()];
-    for (let at = from + SAMPLE_MS; at < to + SAMPLE_MS; at += SAMPLE_MS) {
-      await until(Math.min(at, to));
+    for (let at = from + SAMPLE_MS; at < to() + SAMPLE_MS; at += SAMPLE_MS) {
+      await until(Math.min(at, to()));
       looks.push(look());
     }
     const [first = look(), last = first] = [looks[0], looks.at(-1)];
@@ -126,16 +172,6 @@ export class Trial implements AsyncDisposable {
         Math.max(0, (now.us - before.us) / (now.at - before.at) / 10),
       ),
     };
-  }
-
-  /** The server dies on the spot, and another one takes its place. Returns when it died. */
-  async restart(): Promise<number> {
-    const { port } = new URL(this.#server.url);
-    const killedAt = now();
-    this.#server.kill("SIGKILL");
-    await this.#server.exited;
-    this.#server = await start(this.#ground, this.contender, this.options, Number(port));
-    return killedAt;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

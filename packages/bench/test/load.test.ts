@@ -69,14 +69,14 @@ test("answers are whole wherever the network cuts the bytes", () => {
   expect(() => new Answers().take(chunked)).toThrow("content-length");
 });
 
-test("the account knows what is lost, doubled and in the wrong order, and who was last", async () => {
+test("the account knows what is lost, doubled and in the wrong order, and when all have it", async () => {
   const schedule = { first: 10, count: 3, perSecond: 1_000, startAt: 0, seed: 1 };
   const tally = new Tally(2, schedule, 0);
   for (const number of [10, 12, 11, 12, 9]) tally.hit(0, number, 3);
   expect(tally).toMatchObject({ delivered: 3, doubled: 2, lost: 3, inversions: [[11, 12]] });
-  expect(tally.firstForAllAt).toBeUndefined();
-  for (const number of [10, 11, 12]) tally.hit(1, number, 5);
+  expect([...tally.completeAt]).toEqual([Infinity, Infinity, Infinity]);
+  [10, 11, 12].forEach((number, i) => tally.hit(1, number, 5 + i));
   expect(tally).toMatchObject({ delivered: 6, doubled: 2, lost: 0, inversions: [[11, 12]] });
-  expect(tally.firstForAllAt).toBe(5);
+  expect([...tally.completeAt]).toEqual([5, 6, 7]);
   await tally.whole;
 });

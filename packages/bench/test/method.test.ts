@@ -5,10 +5,11 @@ import { Fleet } from "../src/load/fleet.ts";
 import { now } from "../src/load/clock.ts";
 import { validateResult } from "../src/result.ts";
 import { scenarios } from "../src/scenarios.ts";
+import { storm } from "../src/scenarios/storm.ts";
 import { settingsOf } from "../src/settings.ts";
 import { quantile, total } from "../src/stats/histogram.ts";
 import { judge, Trial, type StretchOptions } from "../src/trial.ts";
-import { streamOf, type Deliver } from "./servers.ts";
+import { mortal, streamOf, type Deliver } from "./servers.ts";
 
 const places = { server: undefined, load: [], whyFree: "tests run side by side" };
 const fleet = new Fleet(places);
@@ -82,6 +83,27 @@ test("a stall delays all that was to be published meanwhile, and all of it shows
     expect(quantile(latency, 0.8)).toBeGreaterThan(0.2 * STALL_MS * 1000);
   }
 });
+
+test("publishing goes on while a server is away, and all that had to wait shows", async () => {
+  const AWAY_MS = 500;
+  const settings = { ...settingsOf("quick"), subscribers: SUBSCRIBERS, rate: 20 };
+  const play = (forgets: boolean) =>
+    storm.run({ fleet, places }, mortal({ awayMs: AWAY_MS, forgets }), settings);
+
+  const [whole] = await play(false);
+  if (whole?.outcome.kind !== "measured") throw new Error(JSON.stringify(whole));
+  const { metrics, staleness, publish } = whole.outcome;
+  expect(metrics.wholeAfterMs).toBeGreaterThan(AWAY_MS);
+  expect(metrics.doubled).toBe(0);
+  if (!staleness || !publish) throw new Error("There are no histograms.");
+  expect(total(staleness)).toBe(SUBSCRIBERS * total(publish));
+  // More than a quarter is due in the first half of the outage, and has to wait for the second.
+  expect(quantile(publish, 0.8)).toBeGreaterThan((AWAY_MS / 2) * 1000);
+  expect(quantile(staleness, 0.8)).toBeGreaterThan((AWAY_MS / 2) * 1000);
+
+  const [forgotten] = await play(true);
+  expect(forgotten?.outcome).toMatchObject({ kind: "failed", lost: expect.any(Number) });
+}, 30_000);
 
 test("a server that does not start is its own failure, and the others go on", async () => {
   const good = streamOf((send, event) => send(event));

@@ -52,3 +52,51 @@ export const streamOf = (deliver: Deliver): Contender => ({
     };
   },
 });
+
+/**
+ * A contender whose subscribers resume, unless it `forgets` what nobody was there for. What it
+ * has outlives its server, and the next one needs `awayMs` to start.
+ */
+export const mortal = ({ awayMs, forgets = false }: { awayMs: number; forgets?: boolean }) => {
+  const log: string[] = [];
+  const message = (place: number) => utf8.encode(`id: ${place}\ndata: ${log[place]}\n\n`);
+  const start: Contender["start"] = async ({ port = 0 }) => {
+    // Only the first one is told no port.
+    if (port !== 0) await Bun.sleep(awayMs);
+    const streams = new Set<ReadableStreamDefaultController>();
+    let oldest = 0;
+    const server = Bun.serve({
+      port,
+      hostname: "127.0.0.1",
+      idleTimeout: 0,
+      async fetch(request) {
+        if (request.method === "POST") {
+          const place = log.push(await request.text()) - 1;
+          for (const stream of streams) stream.enqueue(message(place));
+          if (forgets) oldest = log.length;
+          return new Response("{}", { status: 201 });
+        }
+        const after = Number(request.headers.get("last-event-id") ?? -1);
+        const stream = new ReadableStream({
+          start(controller) {
+            controller.enqueue(utf8.encode(":\n\n"));
+            for (let place = Math.max(oldest, after + 1); place < log.length; place++)
+              controller.enqueue(message(place));
+            streams.add(controller);
+          },
+        });
+        return new Response(stream, { headers: { "content-type": "text/event-stream" } });
+      },
+    });
+    const { promise: exited, resolve } = Promise.withResolvers<void>();
+    const end = () => server.stop(true).then(resolve);
+    return {
+      url: server.url.origin,
+      pid: process.pid,
+      kill: end,
+      exited,
+      [Symbol.asyncDispose]: end,
+    };
+  };
+  return { ...streamOf(() => {}), resumes: true, start } satisfies Contender;
+};

@@ -23,8 +23,8 @@ export interface Account {
   readonly reason: string | undefined;
   readonly staleness: Histogram;
   readonly publish: Histogram;
-  /** When the last subscriber got its first event, if all got one. */
-  readonly firstForAllAt: number | undefined;
+  /** When the last subscriber got each publication; Infinity when one of them never did. */
+  readonly completeAt: Float64Array;
   /** What the generator used, in microseconds of any core. */
   readonly generatorCpuUs: number;
   /** Why the generator, and not the server, was the bottleneck; undefined when it was not. */
@@ -73,7 +73,6 @@ export class Fleet implements AsyncDisposable {
       ...this.#workers.map((worker) => worker.tell("play", stretch)),
     ]);
     const shares = received.map(({ share }) => share);
-    const arrivals = received.map(({ firstForAllAt }) => firstForAllAt);
     const total = (key: keyof Traffic | "delivered") => sum(shares.map((share) => share[key]));
     return {
       share: {
@@ -90,9 +89,9 @@ export class Fleet implements AsyncDisposable {
       reason: published.reason,
       staleness: merge(received.map(({ staleness }) => encode(staleness))),
       publish: encode(published.latency),
-      firstForAllAt: arrivals.includes(undefined)
-        ? undefined
-        : Math.max(...arrivals.map((at) => at ?? 0)),
+      completeAt: Float64Array.from({ length: stretch.schedule.count }, (_, event) =>
+        Math.max(...received.map(({ completeAt }) => completeAt[event] ?? 0)),
+      ),
       generatorCpuUs: published.cpuUs + sum(shares.map(({ cpuUs }) => cpuUs)),
       bottleneck: this.#bottleneck(stretch, published, received),
     };

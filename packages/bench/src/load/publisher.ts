@@ -36,6 +36,8 @@ export interface Published {
 // servers need not take a second request before they have answered the first.
 const MAX_CONNECTIONS = 64;
 const TYPE = "bench.tick";
+// Before what was not taken is tried again.
+const RETRY_MS = 5;
 
 interface Line {
   readonly answers: Answers;
@@ -141,7 +143,9 @@ class Publications {
       },
     }).catch((error) => {
       this.#opening--;
-      this.reason ??= `${error instanceof Error ? error.message : error}`;
+      const problem = `${error instanceof Error ? error.message : error}`;
+      if (this.#stretch.persistent) this.#tryAgain(problem);
+      else this.reason ??= problem;
     });
   }
 
@@ -149,6 +153,7 @@ class Publications {
     const { event } = data;
     if (event === undefined) return;
     data.event = undefined;
+    if (problem !== undefined && this.#stretch.persistent) return this.#tryAgain(problem, event);
     const at = now();
     const intended = this.#intended[event] ?? 0;
     this.answeredAt[event] = at;
@@ -159,6 +164,17 @@ class Publications {
     }
     this.waiting--;
     if (--this.#left === 0) this.#settled.resolve();
+  }
+
+  #tryAgain(problem: string, ...events: readonly number[]): void {
+    this.reason = problem;
+    setTimeout(() => {
+      if (this.#closed) return;
+      // What was meant earlier goes first.
+      this.#queue.push(...events);
+      this.#queue.sort((a, b) => a - b);
+      this.#pump();
+    }, RETRY_MS);
   }
 
   close(): void {

@@ -16,8 +16,8 @@ export class Tally {
   readonly whole: Promise<void>;
   delivered = 0;
   doubled = 0;
-  /** When the last subscriber got its first event. */
-  firstForAllAt: number | undefined;
+  /** When the last subscriber got each publication; Infinity while one of them misses it. */
+  readonly completeAt: Float64Array;
   readonly #first: number;
   readonly #count: number;
   readonly #intended: Float64Array;
@@ -25,7 +25,8 @@ export class Tally {
   readonly #given: Uint8Array;
   readonly #newest: Int32Array;
   readonly #becomeWhole: () => void;
-  #waiting: number;
+  /** How many subscribers miss each publication. */
+  readonly #missingOf: Uint32Array;
   #missing: number;
 
   /** Counts staleness only of what is meant to be published at `measureFrom` or later. */
@@ -39,8 +40,8 @@ export class Tally {
     this.#measureFrom = measureFrom;
     this.#given = new Uint8Array(subscribers * schedule.count);
     this.#newest = new Int32Array(subscribers).fill(-1);
-    this.#waiting = subscribers;
-    if (subscribers === 0) this.firstForAllAt = schedule.startAt;
+    this.completeAt = new Float64Array(schedule.count).fill(subscribers > 0 ? Infinity : 0);
+    this.#missingOf = new Uint32Array(schedule.count).fill(subscribers);
     this.#missing = subscribers * schedule.count;
     if (this.#missing === 0) resolve();
   }
@@ -61,12 +62,14 @@ export class Tally {
     this.#given[place] = 1;
     this.delivered++;
     const newest = this.#newest[subscriber] ?? -1;
-    if (newest < 0 && --this.#waiting === 0) this.firstForAllAt = at;
     if (event > newest) this.#newest[subscriber] = event;
     else if (this.inversions.length < MAX_INVERSIONS)
       this.inversions.push([event + this.#first, newest + this.#first]);
     const intended = this.#intended[event] ?? 0;
     if (intended >= this.#measureFrom) record(this.staleness, (at - intended) * 1000);
+    const missing = (this.#missingOf[event] ?? 0) - 1;
+    this.#missingOf[event] = missing;
+    if (missing === 0) this.completeAt[event] = at;
     if (--this.#missing === 0) this.#becomeWhole();
   }
 }

@@ -18,6 +18,8 @@ export interface Stretch {
   readonly deadline: number;
   /** So late the generator may be one time in ten, in milliseconds. Default 10. */
   readonly toleranceMs?: number | undefined;
+  /** Whether the publisher tries again, until the deadline, what the server did not take. */
+  readonly persistent?: boolean | undefined;
 }
 
 /** What passed in the part that is measured, and what it took the process. */
@@ -36,7 +38,8 @@ export interface Received {
   readonly staleness: Uint32Array;
   /** A histogram's counts: how late the process was for what it had to do by the clock. */
   readonly lateness: Uint32Array;
-  readonly firstForAllAt: number | undefined;
+  /** When the last subscriber got each publication; Infinity when one of them never did. */
+  readonly completeAt: Float64Array;
 }
 
 const WATCH_MS = 20;
@@ -88,8 +91,8 @@ export const orders = {
     };
     const whole = Promise.race([tally.whole, until(deadline), crowd.failed]);
     const [share] = await Promise.all([measured(), watch(), whole]);
-    const { lost, doubled, inversions, staleness, firstForAllAt } = tally;
-    return { share, lost, doubled, inversions, staleness, lateness, firstForAllAt };
+    const { lost, doubled, inversions, staleness, completeAt } = tally;
+    return { share, lost, doubled, inversions, staleness, lateness, completeAt };
   },
 
   async close(): Promise<void> {
