@@ -2,11 +2,13 @@ import { expect, test } from "bun:test";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { validateResult } from "@tidings/bench";
+import { validateResult, type Result } from "@tidings/bench";
 import { output } from "./testing.ts";
 
 // Whether the machine has time for the generator is none of these tests' business.
 const fine = ["measured", "invalid"];
+const codeOf = ({ runs }: Result) =>
+  runs.some(({ outcome }) => outcome.kind === "measured") ? 0 : 1;
 
 /** A folder for results, which goes with them. */
 const scratch = async () => {
@@ -20,8 +22,8 @@ test("a bench from end to end: the JSON, the report, and the same report again",
   const few = ["--subscribers", "3", "--rate", "20", "--rounds", "1", "--out", folder];
   const work = ["--scenario", "fan-out", "--only", "ws,webhook/raw-bun", ...few];
   const { code, stdout } = await output("bench", [...work, "--json"]);
-  expect(code).toBe(0);
   const result = validateResult(JSON.parse(stdout.join("\n")));
+  expect(code).toBe(codeOf(result));
   expect(result.contenders.map(({ name }) => name)).toEqual([
     "ws",
     "ws/raw-bun",
@@ -46,6 +48,11 @@ test("a bench from end to end: the JSON, the report, and the same report again",
   const elsewhere = join(folder, "elsewhere");
   expect(await output("bench", ["report", json, "--out", elsewhere])).toMatchObject({ code: 0 });
   expect(await readdir(elsewhere)).toEqual([files[0] ?? ""]);
+  expect(await output("bench", ["report", json, "--out", json])).toMatchObject({
+    code: 2,
+    stdout: [],
+    stderr: [expect.stringMatching(/^tidings: --out: choose a folder that can be written to/)],
+  });
 
   // One round tells nothing about noise.
   const compared = await output("bench", ["compare", json, json]);
@@ -60,8 +67,9 @@ test("a server that is killed and comes back makes every subscriber whole again"
   const few = ["--subscribers", "3", "--only", "sse,long-poll,webhook"];
   const work = ["--scenario", "storm", ...few, "--out", made.folder, "--json"];
   const { code, stdout } = await output("bench", work);
-  expect(code).toBe(0);
-  const { runs } = validateResult(JSON.parse(stdout.join("\n")));
+  const result = validateResult(JSON.parse(stdout.join("\n")));
+  expect(code).toBe(codeOf(result));
+  const { runs } = result;
   expect(runs.map(({ contender }) => contender).toSorted()).toEqual([
     "long-poll",
     "sse",
@@ -69,6 +77,17 @@ test("a server that is killed and comes back makes every subscriber whole again"
   ]);
   for (const { outcome } of runs) expect(fine).toContain(outcome.kind);
 }, 30_000);
+
+test("a bench that could measure nothing says so, and ends with 1", async () => {
+  await using made = await scratch();
+  const work = ["--scenario", "burst", "--only", "ws", "--subscribers", "2", "--out", made.folder];
+  // Servers that ask for a token take no publication without it.
+  const ended = await output("bench", [...work, "--json"], { TIDINGS_TOKEN: "sesame" });
+  const { runs } = validateResult(JSON.parse(ended.stdout.join("\n")));
+  expect(runs.map(({ outcome }) => outcome.kind)).toEqual(["failed"]);
+  expect(ended.code).toBe(1);
+  expect(ended.stderr.at(-1)).toStartWith("tidings: nothing could be measured");
+}, 20_000);
 
 test.each([
   ["--only pigeon", "--only: there is no pigeon"],
@@ -78,6 +97,13 @@ test.each([
   ["--subscribers many", "--subscribers must be a whole number"],
   ["--quick --full", "--quick and --full exclude each other"],
   ["--json --markdown", "--json and --markdown exclude each other"],
+  ["--out package.json", "--out: choose a folder that can be written to, not "],
+  ["--scenario burst --only sse/raw-bun", "sse/raw-bun has no part in burst; choose others"],
+  ["--scenario idle --rate 5", "--rate changes nothing in idle; leave it out"],
+  ["--scenario idle --payload 500", "--payload changes nothing in idle; leave it out"],
+  ["compare a.json b.json --rounds 5", "--rounds has no meaning for `bench compare`; leave it out"],
+  ["list --peers", "--peers has no meaning for `bench list`; leave it out"],
+  ["report a.json --markdown", "--markdown has no meaning for `bench report`; leave it out"],
   ["--fast", "Unknown option '--fast'"],
   ["sse", "bench does not know sse"],
   ["compare one.json", "bench does not know compare one.json"],

@@ -18,13 +18,14 @@ import {
   MIN_PAYLOAD_BYTES,
   peers,
   peerVersions,
+  planOf,
   scenarios,
   settingsOf,
   whyBlind,
   type Contender,
   type Mode,
 } from "@tidings/bench/engine";
-import { mkdir } from "node:fs/promises";
+import { access, constants, mkdir } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fail, numberOption, readArgs } from "./cli.ts";
 import { duration, say, showProgress } from "./progress.ts";
@@ -111,24 +112,26 @@ const list = () => {
     console.log(`  ${name.padEnd(20)} ${title} (${kind})${missing ? `, ${missing}` : ""}`);
 };
 
-/** Writes a result's page beside it, or where `--out` says. */
-const writeReport = async (result: Result, json: string): Promise<string> => {
-  const folder = resolve(values.out ?? dirname(json));
-  await mkdir(folder, { recursive: true });
-  const html = join(folder, `${basename(json, ".json")}.html`);
-  await Bun.write(html, renderReport(result));
-  return html;
+/** The folder of what is written: made, and tried, before there is anything to lose. */
+const folderFor = async (standard: string): Promise<string> => {
+  const folder = resolve(values.out ?? standard);
+  try {
+    await mkdir(folder, { recursive: true });
+    await access(folder, constants.W_OK);
+    return folder;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : error;
+    return fail(`--out: choose a folder that can be written to, not ${folder} (${why})`);
+  }
 };
 
-const write = async (result: Result) => {
-  const folder = resolve(values.out ?? ".tidings/bench");
-  const json = join(folder, `bench-${result.startedAt.replaceAll(/[:.]/g, "-")}.json`);
-  await mkdir(folder, { recursive: true });
-  await Bun.write(json, JSON.stringify(result));
-  return { json, html: await writeReport(result, json) };
+const write = async (path: string, text: string): Promise<string> => {
+  await Bun.write(path, text).catch((error) => fail(`${path}: ${error.message}`, undefined, 1));
+  return relative(process.cwd(), path);
 };
 
-const shown = (path: string) => relative(process.cwd(), path);
+const writeReport = (result: Result, folder: string, name: string): Promise<string> =>
+  write(join(folder, `${name}.html`), renderReport(result));
 
 const ceilings = (audits: Result["audit"]): string =>
   [
@@ -154,9 +157,18 @@ const measure = async () => {
     payloadBytes: number("payload", MIN_PAYLOAD_BYTES, 60_000) ?? standard.payloadBytes,
   };
   const selection = { scenarios: chosenScenarios(), contenders: chosenContenders() };
+  for (const name of ["rate", "payload"] as const)
+    if (
+      values[name] !== undefined &&
+      selection.scenarios.every((one) => one.ignores?.includes(name))
+    )
+      fail(`--${name} changes nothing in ${values.scenario}; leave it out`);
+  if (planOf(selection, settings).length === 0)
+    fail(`${values.only} has no part in ${values.scenario}; choose others with --only`);
   const descriptors = maxDescriptors();
   if (settings.subscribers !== undefined && settings.subscribers + SPARE > descriptors)
     fail(`--subscribers: ${descriptors} files may be open here; raise it with \`ulimit -n\``);
+  const folder = await folderFor(".tidings/bench");
   say(`This takes about ${duration(estimateMs(selection, settings))}.`);
   const blind = whyBlind();
   if (blind !== undefined) say(`${blind}: such figures are left out.`);
@@ -172,7 +184,6 @@ const measure = async () => {
     .catch((error) => fail(error, undefined, 1))
     .finally(progress.end);
   validateResult(result);
-  const { json, html } = await write(result);
   console.log(
     values.json
       ? JSON.stringify(result)
@@ -180,8 +191,22 @@ const measure = async () => {
         ? renderMarkdown(result)
         : renderTable(result),
   );
-  say(`\nreport  ${shown(html)}\nfigures ${shown(json)}`);
+  const name = `bench-${result.startedAt.replaceAll(/[:.]/g, "-")}`;
+  const json = await write(join(folder, `${name}.json`), JSON.stringify(result));
+  say(`\nreport  ${await writeReport(result, folder, name)}\nfigures ${json}`);
+  if (!result.runs.some(({ outcome }) => outcome.kind === "measured"))
+    fail("nothing could be measured; each run says why", undefined, 1);
 };
+
+// What each order heeds of all that a measurement can be told.
+const heeded = new Map([
+  ["list", ""],
+  ["compare", ""],
+  ["report", "out"],
+]);
+for (const [name, value] of Object.entries(values))
+  if (order !== undefined && value && heeded.has(order) && heeded.get(order) !== name)
+    fail(`--${name} has no meaning for \`bench ${order}\`; leave it out`);
 
 if (order === undefined) await measure();
 else if (order === "list" && files.length === 0) list();
@@ -195,5 +220,6 @@ else if (order === "compare" && files.length === 2) {
   }
 } else if (order === "report" && files.length === 1) {
   const [json = ""] = files;
-  console.log(shown(await writeReport(await load(json), resolve(json))));
+  const result = await load(json);
+  console.log(await writeReport(result, await folderFor(dirname(json)), basename(json, ".json")));
 } else fail(`bench does not know ${positionals.join(" ")}`, usage);

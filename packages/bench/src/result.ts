@@ -14,7 +14,7 @@ export interface Result {
     readonly rounds: number;
     readonly warmUpMs: number;
     readonly measureMs: number;
-    /** Of the order of the runs and of the payloads. */
+    /** Of all that is drawn by lot: the order of the runs, the moments of publication. */
     readonly seed: number;
   };
   /** The load generator against a null server: what it could do at the most. */
@@ -141,7 +141,7 @@ type Check = (value: unknown, field: string) => void;
 
 const refuse = (field: string, wanted: string, value: unknown): never => {
   const shown = JSON.stringify(value) ?? String(value);
-  throw new TypeError(`${field}: must be ${wanted}, not ${shown.slice(0, 40)}.`);
+  throw new TypeError(`${field || "a result"}: must be ${wanted}, not ${shown.slice(0, 40)}.`);
 };
 
 const text: Check = (value, field) => {
@@ -150,8 +150,9 @@ const text: Check = (value, field) => {
 const bool: Check = (value, field) => {
   if (typeof value !== "boolean") refuse(field, "true or false", value);
 };
+const RFC_3339_UTC = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
 const time: Check = (value, field) => {
-  if (typeof value !== "string" || Number.isNaN(Date.parse(value)))
+  if (typeof value !== "string" || !RFC_3339_UTC.test(value) || Number.isNaN(Date.parse(value)))
     refuse(field, "a time such as 2026-11-20T21:48:00.000Z", value);
 };
 const number: Check = (value, field) => {
@@ -160,6 +161,10 @@ const number: Check = (value, field) => {
 const count: Check = (value, field) => {
   if (!Number.isSafeInteger(value) || Number(value) < 0)
     refuse(field, "a whole number, 0 or more", value);
+};
+const fromOne: Check = (value, field) => {
+  if (!Number.isSafeInteger(value) || Number(value) < 1)
+    refuse(field, "a whole number, 1 or more", value);
 };
 const oneOf =
   (...known: readonly string[]): Check =>
@@ -257,7 +262,7 @@ const check = object<Result>({
     flags: list(text),
   }),
   method: object<Result["method"]>({
-    rounds: count,
+    rounds: fromOne,
     warmUpMs: number,
     measureMs: number,
     seed: count,
@@ -277,8 +282,8 @@ const check = object<Result>({
       scenario: text,
       contender: text,
       replica: optional(oneOf("A", "B")),
-      round: count,
-      order: count,
+      round: fromOne,
+      order: fromOne,
       params,
       startedAt: time,
       outcome: (value, field) => {
@@ -306,5 +311,20 @@ export const validateResult = (value: unknown): Result => {
         refuse(`runs[${place}].${field}`, `the name of one of ${part}`, run[field]);
     });
   }
+  if (result.runs.length === 0) throw new TypeError("runs: must have at least one.");
+  const seen = new Map<string, number>();
+  result.runs.forEach(({ scenario, contender, params, round, replica }, place) => {
+    const work = JSON.stringify([
+      scenario,
+      contender,
+      Object.entries(params).sort(),
+      round,
+      replica,
+    ]);
+    const twin = seen.get(work);
+    if (twin !== undefined)
+      throw new TypeError(`runs[${place}]: is the same round of the same work as runs[${twin}].`);
+    seen.set(work, place);
+  });
   return result;
 };

@@ -18,6 +18,8 @@ export interface Scenario extends Omit<Named, "params"> {
   readonly twice: boolean;
   /** Whether baselines and peers take part; else only the techniques do. */
   readonly forAll: boolean;
+  /** Options of the command that change nothing in it. */
+  readonly ignores?: readonly ("rate" | "payload")[];
   params(settings: Settings): Params;
   /** How long one contender takes, about, in milliseconds. */
   estimateMs(contender: Contender, settings: Settings): number;

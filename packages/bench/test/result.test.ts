@@ -22,6 +22,13 @@ test("a result may travel as JSON", () => {
 test.each([
   ["schema", "tidings-bench/2", 'schema: must be tidings-bench/1, not "tidings-bench/2".'],
   ["startedAt", "today", "startedAt: must be a time such as 2026-11-20T21:48:00.000Z"],
+  ["startedAt", "1", "startedAt: must be a time such as 2026-11-20T21:48:00.000Z"],
+  ["startedAt", "2026-13-01T00:00:00Z", "startedAt: must be a time such as"],
+  ["runs.0.startedAt", "2026-11-20", "runs[0].startedAt: must be a time such as"],
+  ["runs", [], "runs: must have at least one."],
+  ["runs.0.round", 0, "runs[0].round: must be a whole number, 1 or more, not 0."],
+  ["runs.0.order", 0, "runs[0].order: must be a whole number, 1 or more, not 0."],
+  ["method.rounds", 0, "method.rounds: must be a whole number, 1 or more, not 0."],
   ["runs", undefined, "runs: must be a list, not undefined."],
   ["tookMs", -1, "tookMs: must be a number, 0 or more, not -1."],
   ["tookMs", null, "tookMs: must be a number, 0 or more, not null."],
@@ -50,6 +57,29 @@ test("a name that is there twice is named", () => {
   const contenders = [...result.contenders, ...result.contenders];
   expect(() => validateResult({ ...result, contenders })).toThrow(
     "contenders: sse is there twice.",
+  );
+});
+
+test("what is no object at all is called a result", () => {
+  expect(() => validateResult(null)).toThrow("a result: must be an object, not null.");
+});
+
+test("a round that is there twice is named; replicas and other work are others", () => {
+  const result = sample();
+  const [run] = result.runs;
+  if (!run) throw new Error("the sample has no run");
+  const params = { subscribers: 200, rate: 1 };
+  const others = [
+    { ...run, replica: "B" as const },
+    { ...run, round: 2 },
+    { ...run, params },
+  ];
+  const valid = { ...result, runs: [run, ...others] };
+  expect(validateResult(valid)).toEqual(valid);
+  // The order in which params stand says nothing.
+  const again = { ...run, params: { rate: 1, subscribers: 200 } };
+  expect(() => validateResult({ ...valid, runs: [...valid.runs, again] })).toThrow(
+    "runs[4]: is the same round of the same work as runs[3].",
   );
 });
 

@@ -29,6 +29,7 @@ export const burst: Scenario = {
   inRounds: false,
   twice: false,
   forAll: false,
+  ignores: ["rate"],
   params: work,
   estimateMs: (contender, settings) =>
     (1 + HALVINGS) * (OPEN_MS + 2 * work(settings).boundMs) +

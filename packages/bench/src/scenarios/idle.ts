@@ -23,6 +23,7 @@ export const idle: Scenario = {
   inRounds: false,
   twice: false,
   forAll: false,
+  ignores: ["rate", "payload"],
   params: work,
   estimateMs: (_, settings) => OPEN_MS + warmUpMs + measureMs(settings),
 
