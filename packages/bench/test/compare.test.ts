@@ -254,3 +254,43 @@ test("what cannot be told apart from noise is a tie", () => {
   expect(floorOf(noise, "fan-out", "serverCpuUsPerDelivery")).toBeWithin(1.01, 1.1);
   expect(floorOf([], "fan-out", "serverCpuUsPerDelivery")).toBe(1.01);
 });
+
+test("noise is borrowed from no other scenario", () => {
+  const noise = noiseOf(cellsOf(synthetic({ seed: 3 }))).filter(
+    ({ cell }) => cell.scenario.name !== "frontier",
+  );
+  const cost = "serverCpuUsPerDelivery";
+  expect(floorOf(noise, "frontier", cost)).toBe(1.01);
+  const once = synthetic({ seed: 3, rounds: 1 });
+  const [sse, ws] = [cellOf(once, "frontier", "sse"), cellOf(once, "frontier", "ws")];
+  expect(differenceOf(sse, ws, cost, noise)).toBeUndefined();
+});
+
+test("what a single round may differ by is what 95 % of the noise stays within", () => {
+  const [one] = noiseOf(cellsOf(synthetic({ seed: 1 })));
+  if (!one) throw new Error("nothing ran twice");
+  const noise = [1.1, 1 / 1.1, 1.1].map((ratio) => ({ ...one, ratios: [ratio] }));
+  const floor = (rounds?: number) => floorOf(noise, one.cell.scenario.name, one.figure, rounds);
+  // Student's t of 3 degrees of freedom at 95 % is 3.182.
+  for (const rounds of [1, 4])
+    expect(Math.log(floor(rounds)) / Math.log(1.1)).toBeCloseTo(3.182, 3);
+  expect(floor(5)).toBeCloseTo(1.1);
+});
+
+test("two that are the same are hardly ever called different, however few the rounds", () => {
+  // One of the seeds is another's twin: the same truth, and other luck.
+  const judged = [1, 2].flatMap((rounds) =>
+    SEEDS.map((seed) => {
+      const [one, other] = [seed, seed + 1].map((each) => synthetic({ seed: each, rounds }));
+      if (!one || !other) throw new Error("two are needed");
+      return differenceOf(
+        cellOf(one, "idle", "sse"),
+        cellOf(other, "idle", "sse"),
+        "rssBytesPerSubscriber",
+        noiseOf(cellsOf(one)),
+      );
+    }),
+  );
+  expect(judged.filter((difference) => difference?.tie === false).length).toBeLessThanOrEqual(3);
+  expect(judged.filter((difference) => difference?.tie).length).toBeGreaterThan(20);
+});

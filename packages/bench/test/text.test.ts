@@ -77,6 +77,33 @@ test("ties are shown as ties: sse and ws deliver equally soon, and cost differen
   expect(rowOf("long-poll")).not.toMatch(/^long-poll +\S+ ms[*=]/);
 });
 
+test("fewer than five rounds have no marks and no intervals, and the legend says so", () => {
+  for (const rounds of [2, 4]) {
+    const few = synthetic({ seed: 1, rounds });
+    const rows = renderTable(few).split("\n\n")[0];
+    expect(rows).toMatch(/^ws /m);
+    expect(rows).not.toMatch(/[*=]/);
+    expect(renderMarkdown(few)).not.toMatch(/\| [^|]*\([^|]* – [^|]*\) \|/);
+  }
+  expect(renderTable(result).replaceAll(/\s+/g, " ")).toContain(
+    "Fewer than 5 rounds have no interval and no mark.",
+  );
+});
+
+test("whose noise it is, is said", () => {
+  const table = renderTable(result).replaceAll(/\s+/g, " ");
+  expect(table).toContain("The noise is what Server-Sent Events differs by from itself, run twice");
+  expect(table).toMatch(/in frontier server CPU per delivery [\d.]+ %\.? /);
+});
+
+test("without noise to hold single rounds to, nothing is called the cheapest alone", () => {
+  const once = synthetic({ seed: 1, rounds: 1 });
+  const blind = { ...once, runs: once.runs.filter(({ replica }) => replica !== "B") };
+  const cheapest = /the cheapest is /;
+  expect(renderTable(once).replaceAll(/\s+/g, " ")).toMatch(cheapest);
+  expect(renderTable(blind).replaceAll(/\s+/g, " ")).not.toMatch(cheapest);
+});
+
 test("the answer says what costs least at which rate", () => {
   const table = renderTable(result).replaceAll(/\s+/g, " ");
   expect(table).toMatch(/0\.1 (to [\d.]+ )?events\/s, the cheapest (is|are) .*WebSockets/);

@@ -57,7 +57,8 @@ const cheapest = (
     .filter((option) => option.rate === rate && option.p99Us <= boundUs)
     .toSorted((a, b) => a.costUs - b.costUs);
   if (!best) return { rate, boundUs, best: [] };
-  const tied = others.filter(({ cell }) => differenceOf(cell, best.cell, COST, noise)?.tie);
+  // Where nobody can say, they tie as well.
+  const tied = others.filter(({ cell }) => differenceOf(cell, best.cell, COST, noise)?.tie ?? true);
   return { rate, boundUs, best: [best, ...tied] };
 };
 
@@ -119,7 +120,7 @@ const overtakingsOf = (options: readonly Option[], noise: readonly Noise[]): Ove
         });
       // Where they cannot be told apart, neither is ahead.
       const ahead = both
-        .filter(([one, other]) => !differenceOf(one.cell, other.cell, COST, noise)?.tie)
+        .filter(([one, other]) => differenceOf(one.cell, other.cell, COST, noise)?.tie === false)
         .map(([one, other]) => one.costUs < other.costUs);
       // Who is overtaken in turn has not been overtaken by more than noise.
       const turns = ahead.filter((is, place) => place > 0 && is !== ahead[place - 1]);

@@ -1,15 +1,14 @@
 // The report: one HTML file that carries everything with it.
 import { figures } from "../metrics.ts";
 import type { Contender, Result } from "../result.ts";
-import { CONFIDENCE } from "../stats/bootstrap.ts";
+import { CONFIDENCE, ENOUGH_ROUNDS } from "../stats/bootstrap.ts";
 import { paramsText } from "../stats/cells.ts";
 import { HOW } from "../stats/compare.ts";
-import { floorsOf } from "../stats/noise.ts";
 import { answerOf, COST, type Answer } from "./answer.ts";
 import { colourOf, signOf } from "./draw.ts";
 import { plotsOf, type Drawn, type Figures } from "./plots.ts";
 import { summaryOf, type Entry, type Summary } from "./summary.ts";
-import { legendOf, notesOf, textOf } from "./text.ts";
+import { legendOf, NO_NOISE, noiseOfText, notesOf, textOf } from "./text.ts";
 import {
   conditionsOf,
   digits,
@@ -108,18 +107,17 @@ const METHOD = [
   "Each run checks what arrives. What is lost, doubled or out of order takes the place of the figure.",
   "Rounds are interleaved over the contenders, in an order drawn anew for each, so that what changes on the machine meets all of them.",
   "The load generator is measured first, against a server that does nothing. A run in which it was the bottleneck is invalid, and no figure.",
-  `Figures are medians over the rounds, with ${CONFIDENCE * 100} % percentile bootstrap intervals; with five rounds that reaches from the lowest to the highest. Contenders are compared by their ratio within each round. What an interval cannot tell from 1, or what is within the noise, is a tie.`,
+  `Figures are medians over the rounds. From ${ENOUGH_ROUNDS} rounds on they have ${CONFIDENCE * 100} % percentile bootstrap intervals; with five rounds that reaches from the lowest to the highest. Contenders are compared by their ratio within each round. What an interval cannot tell from 1, or what is within the noise, is a tie.`,
+  `The noise is what one contender, sse where it takes part, differs by from itself when it runs twice in each round of the same scenario. With fewer than ${ENOUGH_ROUNDS} rounds there are no intervals and no marks; which one when is then judged by what ${CONFIDENCE * 100} % of that contender's own single rounds stay within, by Student's t.`,
 ];
 
-const noiseTable = ({ noise }: Summary): string => {
-  const floors = floorsOf(noise);
-  if (floors.length === 0)
-    return "<p>Nothing could be measured twice in a round, so nobody knows how large the noise is.</p>";
+const noiseTable = ({ floors }: Summary): string => {
+  if (floors.length === 0) return `<p>${NO_NOISE}</p>`;
   const rows = floors.map(({ scenario, figure, ratio }) => [
     `${scenario}: ${figures[figure].title}`,
     percent(ratio),
   ]);
-  return `<p>${esc(floors[0]?.contender ?? "")} ran twice. By so much did it differ from itself; no smaller difference is called one.</p>
+  return `<p>${esc(noiseOfText(floors))} no difference below these is called one.</p>
 <details><summary>The figures</summary>${tableOf({ head: ["", "noise"], rows })}</details>`;
 };
 

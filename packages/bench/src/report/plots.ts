@@ -3,6 +3,7 @@ import * as Plot from "@observablehq/plot";
 import { figures, type Figure } from "../metrics.ts";
 import type { Result } from "../result.ts";
 import { cellsOf, figureOf, laneOf, valuesOf, type Cell } from "../stats/cells.ts";
+import { CONFIDENCE, ENOUGH_ROUNDS } from "../stats/bootstrap.ts";
 import { merge, quantile, total } from "../stats/histogram.ts";
 import { COST, type Answer, type Option } from "./answer.ts";
 import { colourOf, draw, logScale, symbolOf } from "./draw.ts";
@@ -109,7 +110,10 @@ const dots = (
   }));
   const signs = [
     "The axis is logarithmic.",
-    marks.some(({ rounds }) => rounds > 1) && "A bar is the 95 % interval of the median.",
+    marks.some(({ rounds }) => rounds > 1) &&
+      (marks.every(({ rounds }) => rounds >= ENOUGH_ROUNDS)
+        ? `A bar is the ${CONFIDENCE * 100} % interval of the median.`
+        : "A bar reaches from the lowest round to the highest."),
     marks.some(({ ours }) => !ours) && "Hollow dots are baselines and peers.",
   ].filter((sign) => sign !== false);
   const caption = [text.caption, ...signs].join(" ");

@@ -2,8 +2,9 @@
 import type { Figure } from "../metrics.ts";
 import type { Contender, Result } from "../result.ts";
 import { cellsOf, figureOf, isAtLeast, medianOf, type Cell } from "../stats/cells.ts";
-import type { Estimate } from "../stats/bootstrap.ts";
-import { differenceOf, noiseOf, type Noise } from "../stats/noise.ts";
+import { ENOUGH_ROUNDS, type Estimate } from "../stats/bootstrap.ts";
+import { differenceOf, floorsOf, noiseOf, type Floor, type Noise } from "../stats/noise.ts";
+import { COST } from "./answer.ts";
 import { figures } from "../metrics.ts";
 
 export interface Column {
@@ -43,19 +44,25 @@ export interface Row {
 export interface Summary {
   readonly columns: readonly Column[];
   readonly rows: readonly Row[];
-  readonly noise: readonly Noise[];
+  /** What no difference may be smaller than. */
+  readonly floors: readonly Floor[];
   /** How many rounds each scenario has, at the most. */
   readonly rounds: ReadonlyMap<string, number>;
   /** Cells without figures, and rounds that were left out. */
   readonly problems: readonly Cell[];
 }
 
-/** Which of these are the best in a figure. Only what can be told from noise is worse. */
+/**
+ * Which of these are the best in a figure. Only what can be told from noise is worse; of fewer rounds
+ * than an interval takes, nobody can say.
+ */
 const placesOf = (
   cells: readonly Cell[],
   figure: Figure,
   noise: readonly Noise[],
 ): ReadonlyMap<Cell, Place> => {
+  if (cells.some(({ problem, rounds }) => !problem && rounds.length < ENOUGH_ROUNDS))
+    return new Map();
   // Of two lower bounds, either may be the better one.
   if (cells.some((cell) => isAtLeast(cell, figure))) return new Map();
   const sign = figures[figure].better === "higher" ? -1 : 1;
@@ -111,5 +118,9 @@ export const summaryOf = (result: Result): Summary => {
       Math.max(...own.map((cell) => cell.rounds.length)),
     ]),
   );
-  return { columns, rows, noise, rounds, problems };
+  // Of the frontier, the cost is all that is judged.
+  const floors = floorsOf(noise).filter(
+    ({ scenario, figure }) => scenario !== "frontier" || figure === COST,
+  );
+  return { columns, rows, floors, rounds, problems };
 };

@@ -1,9 +1,9 @@
 import { figures } from "../metrics.ts";
 import type { Result } from "../result.ts";
-import { CONFIDENCE } from "../stats/bootstrap.ts";
+import { CONFIDENCE, ENOUGH_ROUNDS } from "../stats/bootstrap.ts";
 import { ownParamsText, type Cell } from "../stats/cells.ts";
 import { HOW, type Change, type Comparison } from "../stats/compare.ts";
-import { floorsOf } from "../stats/noise.ts";
+import type { Floor } from "../stats/noise.ts";
 import { answerOf } from "./answer.ts";
 import { summaryOf, type Entry, type Summary } from "./summary.ts";
 import {
@@ -56,17 +56,22 @@ export const notesOf = (
   return [...problems.flatMap(problemText), ...leftOut];
 };
 
-/** By how much the contender that ran twice differed from itself. */
-const noiseText = ({ noise }: Summary): string => {
-  const floors = floorsOf(noise);
-  if (floors.length === 0)
-    return "Nothing could be measured twice in a round, so nobody knows how large the noise is.";
+/** What no difference may be smaller than, by the contender that ran twice. */
+const noiseText = ({ floors }: Summary): string => {
+  if (floors.length === 0) return NO_NOISE;
   const parts = [...Map.groupBy(floors, ({ scenario }) => scenario)].map(([scenario, own]) => {
     const each = own.map(({ figure, ratio }) => `${figures[figure].title} ${percent(ratio)}`);
-    return `in ${scenario} by ${each.join(", ")}`;
+    return `in ${scenario} ${each.join(", ")}`;
   });
-  return `${floors[0]?.contender}, run twice, differed from itself ${parts.join("; ")}.`;
+  return `${noiseOfText(floors)} ${parts.join("; ")}.`;
 };
+
+export const NO_NOISE =
+  "Nothing could be measured twice in a round, so nobody knows how large the noise is.";
+
+/** Whose noise it is. */
+export const noiseOfText = ([floor]: readonly Floor[]): string =>
+  `The noise is what ${floor?.contender} differs by from itself, run twice in each round:`;
 
 /** What the marks mean, and of how many rounds the figures are. */
 export const legendOf = ({ rounds }: Summary): string => {
@@ -74,7 +79,7 @@ export const legendOf = ({ rounds }: Summary): string => {
   return (
     `Medians of the rounds (${counts.join(", ")}). * best of the techniques, = not to be told ` +
     `apart from the best: the ${CONFIDENCE * 100} % interval of the ratio holds 1, or the ratio is ` +
-    `within the noise.`
+    `within the noise. Fewer than ${ENOUGH_ROUNDS} rounds have no interval and no mark.`
   );
 };
 

@@ -1,7 +1,7 @@
 // How figures are written, wherever they are shown.
 import { figures, type Figure } from "../metrics.ts";
 import type { Outcome, Result } from "../result.ts";
-import type { Estimate } from "../stats/bootstrap.ts";
+import { ENOUGH_ROUNDS, type Estimate } from "../stats/bootstrap.ts";
 import { isAtLeast, type Cell } from "../stats/cells.ts";
 
 /** Three digits: 0.0123, 1.23, 12.3, 123, 1,230. */
@@ -41,14 +41,14 @@ export const showIn = (cell: Cell | undefined, figure: Figure, value: number): s
 
 /**
  * A median's interval, with the unit once where it is the same: `727 – 887 µs`. `undefined` where
- * there is none: of a single round, or where three digits do not show it.
+ * there is none: of too few rounds, or where three digits do not show it.
  */
 export const showInterval = (
   figure: Figure,
   { low, high, rounds }: Estimate,
 ): string | undefined => {
   const [from = "", to = ""] = [low, high].map((value) => showFigure(figure, value));
-  if (rounds < 2 || from === to) return undefined;
+  if (rounds < ENOUGH_ROUNDS || from === to) return undefined;
   const unit = /[ /].+$/.exec(to)?.[0] ?? " ";
   return `${from.endsWith(unit) ? from.slice(0, -unit.length) : from} – ${to}`;
 };

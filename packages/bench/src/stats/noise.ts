@@ -1,6 +1,7 @@
 import { figures, type Figure } from "../metrics.ts";
-import { estimate, median, type Estimate } from "./bootstrap.ts";
+import { CONFIDENCE, ENOUGH_ROUNDS, estimate, median, type Estimate } from "./bootstrap.ts";
 import { figuresIn, medianOf, ratiosOf, workOf, type Cell } from "./cells.ts";
+import { critical } from "./student.ts";
 
 /** By how much a contender differed from itself, run twice in each round. */
 export interface Noise {
@@ -25,29 +26,26 @@ export const departure = (ratio: number): number => Math.max(ratio, 1 / ratio);
 /** Less than this is never called a difference, however exact it is. */
 const LEAST = 1.01;
 
-/** What is known of a figure's noise: in this scenario, or else in the others. */
-const noiseIn = (noise: readonly Noise[], scenario: string, figure: Figure): readonly Noise[] => {
-  const known = noise.filter((one) => one.figure === figure);
-  const own = known.filter(({ cell }) => cell.scenario.name === scenario);
-  return own.length > 0 ? own : known;
-};
+const noiseIn = (noise: readonly Noise[], scenario: string, figure: Figure): readonly Noise[] =>
+  noise.filter((one) => one.figure === figure && one.cell.scenario.name === scenario);
 
 /**
- * The ratio up to which a difference is no difference: that of the same contender from itself, as
- * the median of all rounds, or for a single round (`rounds` is 1) the largest of any round.
+ * The ratio up to which a difference is no difference: what one contender differs by from itself in
+ * the same scenario. Of many rounds it is their median; of too few for that, what 95 % of such ratios
+ * of single rounds stay within, by Student's t.
  */
 export const floorOf = (
   noise: readonly Noise[],
   scenario: string,
   figure: Figure,
   rounds = Infinity,
-): number =>
-  Math.max(
-    LEAST,
-    ...noiseIn(noise, scenario, figure)
-      .flatMap(({ ratios }) => (rounds === 1 ? ratios : [median(ratios)]))
-      .map(departure),
-  );
+): number => {
+  const known = noiseIn(noise, scenario, figure).map(({ ratios }) => ratios);
+  if (rounds >= ENOUGH_ROUNDS) return Math.max(LEAST, ...known.map(median).map(departure));
+  const squares = known.flat().map((ratio) => Math.log(ratio) ** 2);
+  const spread = Math.sqrt(squares.reduce((sum, square) => sum + square, 0) / squares.length);
+  return Math.max(LEAST, Math.exp(critical(1 - CONFIDENCE, squares.length) * spread));
+};
 
 /** How two cells that did the same work differ in a figure. */
 export interface Difference {
@@ -57,7 +55,7 @@ export interface Difference {
   readonly tie: boolean;
 }
 
-/** `undefined` where nothing can be said: no figures, or a single round and no noise to hold it to. */
+/** `undefined` where nothing can be said: no figures, or too few rounds and no noise to hold them to. */
 export const differenceOf = (
   one: Cell,
   other: Cell,
@@ -70,14 +68,15 @@ export const differenceOf = (
   if (own === 0 || base === 0) return { ratio: undefined, tie: own === base };
   const ratios = ratiosOf(one.rounds, other.rounds, figure);
   const scenario = one.scenario.name;
-  const known = ratios.length > 1 || noiseIn(noise, scenario, figure).length > 0;
+  const enough = ratios.length >= ENOUGH_ROUNDS;
+  const known = enough || noiseIn(noise, scenario, figure).length > 0;
   if (ratios.length === 0 || !known) return undefined;
   const ratio = estimate(ratios);
   const within = departure(ratio.value) <= floorOf(noise, scenario, figure, ratios.length);
-  return { ratio, tie: within || (ratios.length > 1 && ratio.low <= 1 && ratio.high >= 1) };
+  return { ratio, tie: within || (enough && ratio.low <= 1 && ratio.high >= 1) };
 };
 
-/** By how much a contender that ran twice differed from itself, for those who read it. */
+/** What no difference may be smaller than, by the contender that ran twice, for those who read it. */
 export interface Floor {
   readonly scenario: string;
   readonly contender: string;
