@@ -4,9 +4,11 @@ import {
   renderComparison,
   renderMarkdown,
   renderMeasured,
+  renderReport,
   renderTable,
   type Result,
 } from "../src/index.ts";
+import { answerOf } from "../src/report/answer.ts";
 import { digits, withUnit } from "../src/report/words.ts";
 import { sample } from "./result.ts";
 import { synthetic } from "./synthetic.ts";
@@ -110,6 +112,60 @@ test("the answer says what costs least at which rate", () => {
   expect(table).toMatch(
     /Short polling every 1 s is cheaper than Long polling from about [\d.]+ events\/s on/,
   );
+});
+
+test("what is said of several rates holds at each of them", () => {
+  const { options, choices, boundsUs, sentences } = answerOf(result) ?? {};
+  const said = sentences?.find((sentence) => sentence.startsWith("From ")) ?? "";
+  const [, from, to, low, high, unit] =
+    /^From ([\d.]+) to ([\d.]+) events\/s, .*?: ([\d.]+) – ([\d.]+) (µs|ms) of server CPU/.exec(
+      said,
+    ) ?? [];
+  const costs = (choices ?? [])
+    .filter(({ boundUs, rate }) => boundUs === boundsUs?.at(-1) && rate >= Number(from))
+    .filter(({ rate }) => rate <= Number(to))
+    .flatMap(({ best }) => best.map(({ costUs }) => costUs));
+  expect(costs.length).toBeGreaterThan(1);
+  expect([withUnit(Math.min(...costs), "µs"), withUnit(Math.max(...costs), "µs")]).toEqual([
+    `${low} ${unit}`,
+    `${high} ${unit}`,
+  ]);
+  expect(options?.length).toBeGreaterThan(costs.length);
+});
+
+test("how fine a highest rate is, is said", () => {
+  const stepped = (highestRate: number, rate: readonly number[]): Result => ({
+    ...result,
+    runs: result.runs.map((run) =>
+      run.scenario === "burst" && run.contender === "ws"
+        ? { ...run, outcome: { kind: "measured", metrics: { highestRate }, samples: { rate } } }
+        : run,
+    ),
+  });
+  const text = "the next one, which was not held, was up to 50 % higher.";
+  const tried = stepped(200, [100, 400, 200, 300]);
+  for (const shown of [
+    renderTable(tried),
+    renderMarkdown(tried),
+    renderMeasured(tried, "ws"),
+    renderReport(tried),
+  ])
+    expect(shown.replaceAll(/\s+/g, " ")).toContain(text);
+  // Where no rate failed, there is no step.
+  expect(renderTable(stepped(200, [100, 200]))).not.toContain("tried in steps");
+});
+
+test("figures beside a technique say how many rounds each scenario has", () => {
+  expect(renderMeasured(result, "sse")).toContain(
+    "Medians of the rounds (fan-out 5, idle 5, burst 5, storm 5, frontier 5)",
+  );
+  const once = {
+    ...result,
+    runs: result.runs.filter(({ scenario, round }) => scenario === "fan-out" || round === 1),
+  };
+  const few = renderMeasured(once, "sse");
+  expect(few).toContain("(fan-out 5, idle 1, burst 1, storm 1, frontier 1)");
+  expect(few).not.toContain("5 rounds ·");
 });
 
 test("Markdown has the figures with their intervals, and the conditions", () => {

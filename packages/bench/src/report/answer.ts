@@ -4,7 +4,7 @@ import type { Figure } from "../metrics.ts";
 import type { Result } from "../result.ts";
 import { cellsOf, medianOf, type Cell } from "../stats/cells.ts";
 import { differenceOf, noiseOf, type Noise } from "../stats/noise.ts";
-import { digits, showFigure, times, withUnit } from "./words.ts";
+import { digits, showRange, withUnit } from "./words.ts";
 
 /** What the choice is about: what the server spends on bringing one event to one subscriber. */
 export const COST: Figure = "serverCpuUsPerDelivery";
@@ -142,6 +142,32 @@ const listOf = (names: readonly string[]) =>
 
 const perSecond = (rate: number) => `${digits(rate)} event${rate === 1 ? "" : "s"}/s`;
 
+const rangeOf = (figure: Figure, options: readonly Option[], value: "costUs" | "p50Us"): string => {
+  const values = options.map((option) => option[value]);
+  return showRange(figure, Math.min(...values), Math.max(...values));
+};
+
+/** What is much fresher than the cheapest at each of their rates, if anything is. */
+const fresherThan = (cheap: readonly Choice[], options: readonly Option[]): readonly string[] => {
+  const at = (wanted: number) => options.filter(({ rate }) => rate === wanted);
+  const [first] = at(cheap[0]?.rate ?? NaN).toSorted((a, b) => a.p50Us - b.p50Us);
+  const fresh = cheap.flatMap(({ rate, best }) =>
+    at(rate)
+      .filter(({ label }) => label === first?.label)
+      .filter(({ p50Us }) => best.every((one) => p50Us < one.p50Us / FRESHER))
+      .map((option) => ({ option, price: option.costUs / (best[0]?.costUs ?? NaN) })),
+  );
+  if (!first || fresh.length < cheap.length) return [];
+  const ages = rangeOf(
+    "stalenessP50Us",
+    fresh.map(({ option }) => option),
+    "p50Us",
+  );
+  const prices = fresh.map(({ price }) => price);
+  const ends = new Set([Math.min(...prices), Math.max(...prices)].map(digits));
+  return [`Fresher is ${first.label} (${ages}), for ${[...ends].join(" – ")} × that cost.`];
+};
+
 const sentencesOf = (
   { options, rates, overtakings }: Omit<Answer, "sentences">,
   noise: readonly Noise[],
@@ -164,14 +190,11 @@ const sentencesOf = (
       from.best.length > 1
         ? `the cheapest are ${who}, which cannot be told apart`
         : `the cheapest is ${who}`;
-    const figures = `${showFigure(COST, best.costUs)} of server CPU per delivery, half of the events younger than ${withUnit(best.p50Us, "µs")}`;
-    const here = options.filter(({ rate }) => rate === from.rate);
-    const fresh = here.toSorted((a, b) => a.p50Us - b.p50Us)[0];
-    const fresher =
-      fresh && fresh.p50Us < best.p50Us / FRESHER
-        ? ` The freshest is ${fresh.label} (${withUnit(fresh.p50Us, "µs")}), for ${times(fresh.costUs / best.costUs)} that cost.`
-        : "";
-    sentences.push(`${where}, ${what}: ${figures}.${fresher}`);
+    // Figures differ from one rate to the next, and from one that ties to the other.
+    const all = same.flatMap(({ best }) => best);
+    const figures = `${rangeOf(COST, all, "costUs")} of server CPU per delivery, half of the events younger than ${rangeOf("stalenessP50Us", all, "p50Us")}`;
+    const fresher = fresherThan(same, options);
+    sentences.push([`${where}, ${what}: ${figures}.`, ...fresher].join(" "));
   }
   for (const [one, found] of Map.groupBy(overtakings, ({ one }) => one.label)) {
     const others = found.map(

@@ -1,7 +1,7 @@
 // What the README of a technique shows of a result.
 import { figures } from "../metrics.ts";
 import type { Result } from "../result.ts";
-import { CONFIDENCE } from "../stats/bootstrap.ts";
+import { CONFIDENCE, ENOUGH_ROUNDS } from "../stats/bootstrap.ts";
 import { laneOf } from "../stats/cells.ts";
 import { summaryOf, type Entry } from "./summary.ts";
 import { bullets, notesOf, table, withInterval } from "./text.ts";
@@ -32,12 +32,14 @@ export const renderMeasured = (result: Result, lane: string): string => {
     }),
   ]);
   const notes = notesOf(summary, ({ contender }) => own.some((row) => row.contender === contender));
-  const intervals = `Medians, in brackets their ${CONFIDENCE * 100} % intervals`;
-  return [
-    table(head, body),
-    bullets(notes),
-    `${intervals}. Measured: ${conditionsOf(result).join(" · ")}.`,
-  ]
+  const { rounds, steps } = summary;
+  const legend = [
+    `Medians of the rounds (${rounds}), in brackets the ${CONFIDENCE * 100} % intervals of`,
+    `${ENOUGH_ROUNDS} rounds and more.`,
+    steps,
+    `Measured: ${conditionsOf(result).join(" · ")}.`,
+  ];
+  return [table(head, body), bullets(notes), legend.filter(Boolean).join(" ")]
     .filter(Boolean)
     .join("\n\n");
 };

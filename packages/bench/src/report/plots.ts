@@ -7,7 +7,7 @@ import { CONFIDENCE, ENOUGH_ROUNDS } from "../stats/bootstrap.ts";
 import { merge, quantile, total } from "../stats/histogram.ts";
 import { COST, type Answer, type Option } from "./answer.ts";
 import { colourOf, draw, logScale, symbolOf } from "./draw.ts";
-import { digits, showFigure, showIn, withUnit } from "./words.ts";
+import { digits, showFigure, showIn, stepText, withUnit } from "./words.ts";
 
 /** A table of raw figures: its first column names the rows. */
 export interface Figures {
@@ -500,7 +500,7 @@ export const plotsOf = (result: Result, answer: Answer | undefined): readonly Dr
       "burst",
       "highestRate",
       "The highest rate",
-      "Events per second that all subscribers were given without loss and in time; ≥ where it was not the server that gave in. Right is better.",
+      `Events per second that all subscribers were given without loss and in time; ≥ where it was not the server that gave in. Right is better. ${stepText(cells)}`.trim(),
     ),
     cost(
       "storm",

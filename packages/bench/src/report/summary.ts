@@ -5,6 +5,7 @@ import { cellsOf, figureOf, isAtLeast, medianOf, type Cell } from "../stats/cell
 import { ENOUGH_ROUNDS, type Estimate } from "../stats/bootstrap.ts";
 import { differenceOf, floorsOf, noiseOf, type Floor, type Noise } from "../stats/noise.ts";
 import { COST } from "./answer.ts";
+import { stepText } from "./words.ts";
 import { figures } from "../metrics.ts";
 
 export interface Column {
@@ -46,8 +47,10 @@ export interface Summary {
   readonly rows: readonly Row[];
   /** What no difference may be smaller than. */
   readonly floors: readonly Floor[];
-  /** How many rounds each scenario has, at the most. */
-  readonly rounds: ReadonlyMap<string, number>;
+  /** How many rounds each scenario has, at the most: `fan-out 5, idle 1`. */
+  readonly rounds: string;
+  /** How fine the highest rates are. */
+  readonly steps: string;
   /** Cells without figures, and rounds that were left out. */
   readonly problems: readonly Cell[];
 }
@@ -112,15 +115,12 @@ export const summaryOf = (result: Result): Summary => {
     }),
   }));
   const problems = cells.filter(({ problem, leftOut }) => problem || leftOut > 0);
-  const rounds = new Map(
-    [...Map.groupBy(cells, ({ scenario }) => scenario.name)].map(([name, own]) => [
-      name,
-      Math.max(...own.map((cell) => cell.rounds.length)),
-    ]),
-  );
+  const rounds = [...Map.groupBy(cells, ({ scenario }) => scenario.name)]
+    .map(([name, own]) => `${name} ${Math.max(...own.map((cell) => cell.rounds.length))}`)
+    .join(", ");
   // Of the frontier, the cost is all that is judged.
   const floors = floorsOf(noise).filter(
     ({ scenario, figure }) => scenario !== "frontier" || figure === COST,
   );
-  return { columns, rows, floors, rounds, problems };
+  return { columns, rows, floors, rounds, steps: stepText(cells), problems };
 };

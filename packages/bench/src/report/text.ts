@@ -74,14 +74,13 @@ export const noiseOfText = ([floor]: readonly Floor[]): string =>
   `The noise is what ${floor?.contender} differs by from itself, run twice in each round:`;
 
 /** What the marks mean, and of how many rounds the figures are. */
-export const legendOf = ({ rounds }: Summary): string => {
-  const counts = [...rounds].map(([scenario, count]) => `${scenario} ${count}`);
-  return (
-    `Medians of the rounds (${counts.join(", ")}). * best of the techniques, = not to be told ` +
-    `apart from the best: the ${CONFIDENCE * 100} % interval of the ratio holds 1, or the ratio is ` +
-    `within the noise. Fewer than ${ENOUGH_ROUNDS} rounds have no interval and no mark.`
-  );
-};
+export const legendOf = ({ rounds, steps }: Summary): string =>
+  [
+    `Medians of the rounds (${rounds}). * best of the techniques, = not to be told apart from the`,
+    `best: the ${CONFIDENCE * 100} % interval of the ratio holds 1, or the ratio is within the noise.`,
+    `Fewer than ${ENOUGH_ROUNDS} rounds have no interval and no mark.`,
+    ...(steps ? [steps] : []),
+  ].join(" ");
 
 const HEADS =
   "p50, p99: how old an event is when it arrives, counted from when it was to be published. CPU of " +

@@ -39,18 +39,38 @@ export const showFigure = (figure: Figure, value: number): string =>
 export const showIn = (cell: Cell | undefined, figure: Figure, value: number): string =>
   `${cell && isAtLeast(cell, figure) ? "≥" : ""}${showFigure(figure, value)}`;
 
-/**
- * A median's interval, with the unit once where it is the same: `727 – 887 µs`. `undefined` where
- * there is none: of too few rounds, or where three digits do not show it.
- */
+/** What lies between two values, with the unit once where it is the same: `727 – 887 µs`. */
+export const showRange = (figure: Figure, low: number, high: number): string => {
+  const [from = "", to = ""] = [low, high].map((value) => showFigure(figure, value));
+  if (from === to) return to;
+  const unit = /[ /].+$/.exec(to)?.[0] ?? " ";
+  return `${from.endsWith(unit) ? from.slice(0, -unit.length) : from} – ${to}`;
+};
+
+/** A median's interval. `undefined` where there is none: of too few rounds, or in three digits. */
 export const showInterval = (
   figure: Figure,
   { low, high, rounds }: Estimate,
-): string | undefined => {
-  const [from = "", to = ""] = [low, high].map((value) => showFigure(figure, value));
-  if (rounds < ENOUGH_ROUNDS || from === to) return undefined;
-  const unit = /[ /].+$/.exec(to)?.[0] ?? " ";
-  return `${from.endsWith(unit) ? from.slice(0, -unit.length) : from} – ${to}`;
+): string | undefined =>
+  rounds < ENOUGH_ROUNDS || showFigure(figure, low) === showFigure(figure, high)
+    ? undefined
+    : showRange(figure, low, high);
+
+/**
+ * How fine a highest rate is: by how much higher the next one was that was tried, and not held.
+ * Empty where no rate failed.
+ */
+export const stepText = (cells: readonly Cell[]): string => {
+  const steps = cells
+    .filter((cell) => !cell.problem && !isAtLeast(cell, "highestRate"))
+    .flatMap(({ rounds }) => rounds)
+    .flatMap(({ outcome: { metrics, samples } }) => {
+      const { highestRate: held = Infinity } = metrics;
+      const above = (samples?.rate ?? []).filter((rate) => rate > held);
+      return above.length > 0 ? [Math.min(...above) / held] : [];
+    });
+  if (steps.length === 0) return "";
+  return `Rates are tried in steps: the next one, which was not held, was up to ${percent(Math.max(...steps))} higher.`;
 };
 
 /** A ratio as people say it: `1.5 ×`, `0.8 ×`; near 1 with three digits. */
@@ -76,12 +96,7 @@ export const whyNot = (problem: Exclude<Outcome, { readonly kind: "measured" }>)
 };
 
 /** What it was run on, in a few short phrases. */
-export const conditionsOf = ({
-  conditions,
-  startedAt,
-  tookMs,
-  method,
-}: Result): readonly string[] => {
+export const conditionsOf = ({ conditions, startedAt, tookMs }: Result): readonly string[] => {
   const { commit, dirty, versions, cpu, cores, memoryBytes, pinned, flags } = conditions;
   return [
     `${startedAt.slice(0, 16).replace("T", " ")} UTC`,
@@ -93,7 +108,6 @@ export const conditionsOf = ({
     typeof pinned === "string"
       ? `not pinned: ${pinned}`
       : `server on core ${pinned.server}, load on core ${pinned.load}`,
-    `${method.rounds} rounds`,
     `took ${withUnit(tookMs, "ms")}`,
     ...(flags.length > 0 ? [`flags ${flags.join(" ")}`] : []),
   ];
