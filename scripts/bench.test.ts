@@ -34,6 +34,7 @@ test("a bench from end to end: the JSON, the report, and the same report again",
     expect(fine).toContain(outcome.kind);
     expect(params).toMatchObject({ subscribers: 3, rate: 20 });
   }
+  expect(result.conditions.yardsticks).toMatch(/^[0-9a-f]{64}$/);
   expect(result.audit.map(({ lane }) => lane)).toEqual(["ws", "webhook"]);
 
   const files = (await readdir(folder)).toSorted();

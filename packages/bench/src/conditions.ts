@@ -25,6 +25,15 @@ export const maxDescriptors = (): number => {
   return said === "unlimited" ? Number.MAX_SAFE_INTEGER : Number(said) || 0;
 };
 
+/** One hash over what the baselines and peers are made of. */
+const yardsticks = (): string => {
+  const cwd = resolve(import.meta.dir, "..");
+  const hash = new Bun.CryptoHasher("sha256");
+  for (const path of [...new Bun.Glob("{baselines,peers}/*.*").scanSync(cwd)].sort())
+    hash.update(`${path}\n`).update(readFileSync(resolve(cwd, path)));
+  return hash.digest("hex");
+};
+
 /** Under which conditions a bench is run. */
 export const conditionsOf = (
   places: Places,
@@ -45,6 +54,7 @@ export const conditionsOf = (
     cores: all.length,
     memoryBytes: totalmem(),
     limits: { descriptors: maxDescriptors() },
+    yardsticks: yardsticks(),
     pinned: places.whyFree ?? { server: places.server ?? 0, load: places.load[0] ?? 0 },
     flags,
   };

@@ -35,6 +35,11 @@ export interface Conditions {
   readonly cores: number;
   readonly memoryBytes: number;
   readonly limits: { readonly descriptors: number };
+  /**
+   * SHA-256 over the sources of baselines and peers: only the same ones show what the machine did
+   * between two results. Missing in results from before it was kept.
+   */
+  readonly yardsticks?: string;
   /** The core that each was pinned to, or the reason why not. */
   readonly pinned: { readonly server: number; readonly load: number } | string;
   /** What the command was given. */
@@ -255,6 +260,7 @@ const check = object<Result>({
     cores: count,
     memoryBytes: count,
     limits: object<Conditions["limits"]>({ descriptors: count }),
+    yardsticks: optional(text),
     pinned: (value, field) =>
       typeof value === "string"
         ? text(value, field)

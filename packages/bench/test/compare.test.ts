@@ -180,6 +180,21 @@ test("lower bounds are not held against each other", () => {
   ]);
 });
 
+test("baselines whose own source has changed are no yardstick", () => {
+  const before = synthetic({ seed: 1 });
+  const slower = altered(before, ["fan-out", "sse/raw-bun"], ({ metrics, ...outcome }) => ({
+    ...outcome,
+    metrics: { ...metrics, serverCpuUsPerDelivery: (metrics.serverCpuUsPerDelivery ?? NaN) * 1.5 },
+  }));
+  // Beside it, all of ours seem quicker.
+  expect(differences(before, slower).length).toBeGreaterThan(0);
+  const after = { ...slower, conditions: { ...slower.conditions, yardsticks: "another" } };
+  expect(differences(before, after)).toEqual([]);
+  expect(compare(before, after).warnings).toEqual([
+    "the sources of baselines and peers differ: what the machine did cannot be told from what the code did",
+  ]);
+});
+
 test("a figure that only one of them has is not compared", () => {
   const before = synthetic({ seed: 1 });
   const after = altered(before, ["idle", "sse"], ({ metrics, ...outcome }) => {

@@ -13,6 +13,7 @@ export const sample = (): Result => ({
     cores: 2,
     memoryBytes: 4 * 2 ** 30,
     limits: { descriptors: 65_536 },
+    yardsticks: "0123456789abcdef",
     pinned: { server: 0, load: 1 },
     flags: ["--quick"],
   },

@@ -131,7 +131,8 @@ export const compare = (before: Result, after: Result): Comparison => {
   if (!old.some((cell) => isOurs(cell) && known.has(keyOf(cell))))
     throw new RangeError("compare: the two results have no work of a technique in common.");
   // What no change of ours can have touched shows what the machine did.
-  const others = pairs.filter(({ old }) => !isOurs(old));
+  const untouched = before.conditions.yardsticks === after.conditions.yardsticks;
+  const others = untouched ? pairs.filter(({ old }) => !isOurs(old)) : [];
 
   const single = new Set<string>();
   const tested: (Pick<Change, "cell" | "figure" | "before" | "after"> & {
@@ -190,9 +191,9 @@ export const compare = (before: Result, after: Result): Comparison => {
         `the machine has changed: baselines and peers have ${ratio.toFixed(2)} × as much ${figures[figure].title}`,
       );
   }
-  if (others.length === 0)
-    warnings.push(
-      "no baseline in both: what the machine did cannot be told from what the code did",
-    );
+  if (others.length === 0) {
+    const why = untouched ? "no baseline in both" : "the sources of baselines and peers differ";
+    warnings.push(`${why}: what the machine did cannot be told from what the code did`);
+  }
   return { before, after, changes, breaks, warnings };
 };
