@@ -13,7 +13,9 @@
 // A run warms up, and only then it is measured. Rounds go over all contenders, each round in an
 // order of its own from a seed; one contender runs twice in each round (A and B), and how far it is
 // from itself is the noise. What a server costs is read from the operating system: CPU time and
-// memory of its process and its children. Bytes and requests are the generator's own counts.
+// memory of its process and its children. Memory per subscriber is what the last three quarters of
+// them add: what is taken for whoever comes first is not shared out. Bytes and requests are the
+// generator's own counts.
 //
 // Correctness comes first. Every event carries its number, and every subscriber is held to account
 // for each: what is lost, doubled or out of order makes the run a failed one, without a figure. Two

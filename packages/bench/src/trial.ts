@@ -47,6 +47,10 @@ export interface Crash extends Seen {
   readonly wholeAt: number;
 }
 
+// A heap grows in steps, which are larger than what fewer subscribers add.
+const LEAST_TO_WEIGH = 200;
+// What the first ones have left behind is cleared away meanwhile.
+const SETTLE_MS = 150;
 // Time to tell all processes what comes.
 const LEAD_MS = 60;
 // So long before the schedule begins the server is killed: none of it is taken by the one that dies.
@@ -61,7 +65,8 @@ export class Trial implements AsyncDisposable {
   readonly #fleet: Fleet;
   #server: Server;
   #subscribers = 0;
-  #rssBefore = 0;
+  /** The server's memory with the first subscribers, and how many have come since. */
+  #weighed: { readonly rss: number; readonly rest: number } | undefined;
   #published = 0;
 
   private constructor(ground: Ground, contender: Contender, options: TrialOptions, server: Server) {
@@ -81,22 +86,35 @@ export class Trial implements AsyncDisposable {
     return this.#subscribers;
   }
 
-  /** Opens so many subscribers. */
-  async open(subscribers: number): Promise<void> {
+  /** Opens so many subscribers, or only the first of them. */
+  async open(subscribers: number, first = subscribers): Promise<void> {
     const { pollMs, backOffMs, payloadBytes } = this.options;
     const { wire, publishPath: path } = this.contender;
-    const { url, pid } = this.#server;
+    const { url } = this.#server;
     this.#subscribers = subscribers;
-    this.#rssBefore = rssBytes(pid);
-    await this.#fleet.open({ wire, url, subscribers, pollMs, backOffMs }, { path, payloadBytes });
+    const site = { wire, url, subscribers, pollMs, backOffMs };
+    await this.#fleet.open(site, { path, payloadBytes }, first);
   }
 
-  /** What each subscriber has added to the server's memory so far. */
+  /** The same, and weighs the server when a quarter of them are there. */
+  async openWeighed(subscribers: number): Promise<void> {
+    if (subscribers < LEAST_TO_WEIGH) return this.open(subscribers);
+    const first = Math.ceil(subscribers / 4);
+    await this.open(subscribers, first);
+    await Bun.sleep(SETTLE_MS);
+    this.#weighed = { rss: rssBytes(this.#server.pid), rest: subscribers - first };
+    await this.#fleet.openRest();
+  }
+
+  /**
+   * What each subscriber beyond the first quarter has added to the server's memory: what a server
+   * takes for whoever comes first is none of theirs. Nothing where that is too little to be seen.
+   */
   memory(): Metrics {
-    if (whyBlind() !== undefined) return {};
-    // What the server has given back since it started is none of theirs.
-    const growth = Math.max(0, rssBytes(this.#server.pid) - this.#rssBefore);
-    return { rssBytesPerSubscriber: growth / this.#subscribers };
+    if (whyBlind() !== undefined || this.#weighed === undefined) return {};
+    const { rss, rest } = this.#weighed;
+    const growth = rssBytes(this.#server.pid) - rss;
+    return growth > 0 ? { rssBytesPerSubscriber: growth / rest } : {};
   }
 
   /** Publishes at a rate, and looks at what comes of it. */

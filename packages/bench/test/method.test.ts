@@ -1,8 +1,10 @@
 // The method, held to what it says, with servers and generators that are wrong on purpose.
 import { afterAll, expect, test } from "bun:test";
+import { run } from "../../../scripts/launch.ts";
 import { bench } from "../src/engine.ts";
 import { Fleet } from "../src/load/fleet.ts";
 import { now } from "../src/load/clock.ts";
+import { whyBlind } from "../src/machine.ts";
 import { validateResult } from "../src/result.ts";
 import { scenarios } from "../src/scenarios.ts";
 import { storm } from "../src/scenarios/storm.ts";
@@ -104,6 +106,27 @@ test("publishing goes on while a server is away, and all that had to wait shows"
   const [forgotten] = await play(true);
   expect(forgotten?.outcome).toMatchObject({ kind: "failed", lost: expect.any(Number) });
 }, 30_000);
+
+// Without /proc there is no memory to be read.
+test.skipIf(whyBlind() !== undefined)(
+  "what a server takes for whoever comes first is no subscriber's memory",
+  async () => {
+    const contender = {
+      ...streamOf(() => {}),
+      async start() {
+        const server = run("heavy", ["packages/bench/test/heavy-server.ts"], { onLine: () => {} });
+        return { ...server, url: await server.ready };
+      },
+    };
+    await using trial = await Trial.start({ fleet, places }, contender, site);
+    await trial.openWeighed(200);
+    // 60 MB once, and 200 kB for each: shared out, that would be 500 kB.
+    const { rssBytesPerSubscriber } = trial.memory();
+    expect(rssBytesPerSubscriber).toBeGreaterThan(150_000);
+    expect(rssBytesPerSubscriber).toBeLessThan(300_000);
+  },
+  20_000,
+);
 
 test("a server that does not start is its own failure, and the others go on", async () => {
   const good = streamOf((send, event) => send(event));

@@ -106,9 +106,9 @@ export class Connections extends Crowd {
     this.#all = Array.from({ length: site.subscribers }, (_, index) => create(this, index));
   }
 
-  async open(): Promise<void> {
-    for (let from = 0; from < this.#all.length; from += AT_A_TIME) {
-      const some = this.#all.slice(from, from + AT_A_TIME);
+  async open(begin: number, end: number): Promise<void> {
+    for (let from = begin; from < end; from += AT_A_TIME) {
+      const some = this.#all.slice(from, Math.min(end, from + AT_A_TIME));
       for (const connection of some) connection.connect();
       await Promise.all(some.map(({ live }) => live));
     }

@@ -20,8 +20,11 @@ export abstract class Crowd {
     this.site = site;
   }
 
-  /** Resolves when all of them are subscribed: what is published from then on reaches them. */
-  abstract open(): Promise<void>;
+  /**
+   * Opens the subscribers from one number up to, and without, another. Resolves when all of them
+   * are subscribed: what is published from then on reaches them.
+   */
+  abstract open(begin: number, end: number): Promise<void>;
 
   /** Ends them all, and their server with them. */
   abstract close(): Promise<void>;

@@ -54,16 +54,24 @@ export class Fleet implements AsyncDisposable {
     this.#publisher = command(script("publisher.ts"), pinTo(...load));
   }
 
-  /** Opens the subscribers, parted among the workers. Resolves when all of them are subscribed. */
-  async open(site: Site, target: Omit<Target, "url">): Promise<void> {
+  /**
+   * Opens subscribers, parted among the workers. Resolves when all of them are subscribed. `first`:
+   * so many; the others follow with `openRest`. Default: all.
+   */
+  async open(site: Site, target: Omit<Target, "url">, first = site.subscribers): Promise<void> {
     await this.#publisher.tell("open", { ...target, url: site.url });
+    const { length } = this.#workers;
     await Promise.all(
       this.#workers.map((worker, place) => {
-        const { length } = this.#workers;
-        const subscribers = Math.floor((site.subscribers + length - 1 - place) / length);
-        return worker.tell("open", { ...site, subscribers });
+        const share = (all: number) => Math.floor((all + length - 1 - place) / length);
+        const subscribers = share(site.subscribers);
+        return worker.tell("open", { ...site, subscribers, first: share(first) });
       }),
     );
+  }
+
+  async openRest(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.tell("openRest")));
   }
 
   /** Publishes one stretch, and waits until everybody has everything, or for its deadline. */

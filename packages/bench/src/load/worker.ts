@@ -45,21 +45,35 @@ export interface Received {
 const WATCH_MS = 20;
 
 let crowd: Crowd | undefined;
+let opened = 0;
 
-const opened = (): Crowd => {
+const theCrowd = (): Crowd => {
   if (!crowd) throw new Error("The worker has no subscribers.");
   return crowd;
 };
 
+const openUpTo = async (end: number) => {
+  const crowd = theCrowd();
+  await Promise.race([crowd.open(opened, end), crowd.failed]);
+  opened = end;
+};
+
 export const orders = {
-  async open(site: Site): Promise<void> {
+  /** Opens the first so many of a site's subscribers. */
+  async open({ first, ...site }: Site & { readonly first: number }): Promise<void> {
     crowd = crowdOf(site);
-    await Promise.race([crowd.open(), crowd.failed]);
+    opened = 0;
+    await openUpTo(first);
+  },
+
+  /** Opens the others. */
+  async openRest(): Promise<void> {
+    await openUpTo(theCrowd().site.subscribers);
   },
 
   async play(stretch: Stretch): Promise<Received> {
     const { schedule, measureFrom, measureTo, deadline } = stretch;
-    const crowd = opened();
+    const crowd = theCrowd();
     const { subscribers, wasteUs = 0 } = crowd.site;
     const tally = new Tally(subscribers, schedule, measureFrom);
     crowd.tally = wasteUs > 0 ? wasting(tally, wasteUs) : tally;

@@ -33,7 +33,7 @@ export const fanOut: Scenario = {
     const { subscribers, rate, ...site } = work(settings);
     const { measureMs, seed } = settings;
     await using trial = await Trial.start(ground, contender, { ...site, backOffMs: BACK_OFF_MS });
-    await trial.open(subscribers);
+    await trial.openWeighed(subscribers);
     const memory = trial.memory();
     const seen = await trial.play({
       rate,

@@ -5,7 +5,7 @@ import { judge, perSubscriberSecond, Trial } from "../trial.ts";
 import { BACK_OFF_MS, OPEN_MS } from "./common.ts";
 
 const work = ({ subscribers, payloadBytes }: Settings) => ({
-  subscribers: subscribers ?? 300,
+  subscribers: subscribers ?? 600,
   payloadBytes,
   pollMs: 1_000,
 });
@@ -25,7 +25,7 @@ export const idle: Scenario = {
   forAll: false,
   ignores: ["rate", "payload"],
   params: work,
-  estimateMs: (_, settings) => OPEN_MS + warmUpMs + measureMs(settings),
+  estimateMs: (_, settings) => 2 * OPEN_MS + warmUpMs + measureMs(settings),
 
   async run(ground, contender, settings) {
     const blind = whyBlind();
@@ -33,7 +33,7 @@ export const idle: Scenario = {
       return [{ params: {}, outcome: { kind: "not applicable", reason: blind } }];
     const { subscribers, ...site } = work(settings);
     await using trial = await Trial.start(ground, contender, { ...site, backOffMs: BACK_OFF_MS });
-    await trial.open(subscribers);
+    await trial.openWeighed(subscribers);
     const { seed } = settings;
     const seen = await trial.play({
       rate: 0,

@@ -18,13 +18,13 @@ export class OwnClients extends Crowd {
     this.#technique = technique;
   }
 
-  async open(): Promise<void> {
+  async open(begin: number, end: number): Promise<void> {
     const technique = techniques.find(({ name }) => name === this.#technique);
     if (!technique) throw new Error(`There is no technique ${this.#technique}.`);
     const subscribe = await clientOf(technique);
-    const opened = Array.from({ length: this.site.subscribers }, (_, index) => {
+    const opened = Array.from({ length: end - begin }, (_, i) => {
       const { promise, resolve } = Promise.withResolvers<void>();
-      this.#followers.push(this.#follow(subscribe, index, resolve).catch(this.fail));
+      this.#followers.push(this.#follow(subscribe, begin + i, resolve).catch(this.fail));
       return promise;
     });
     await Promise.all(opened);

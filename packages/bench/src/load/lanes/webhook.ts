@@ -24,8 +24,16 @@ export class Endpoints extends Crowd {
     this.#path = path;
   }
 
-  async open(): Promise<void> {
-    const listener = Bun.listen<Caller>({
+  async open(begin: number, end: number): Promise<void> {
+    const { port } = (this.#listener ??= this.#listen());
+    for (let from = begin; from < end; from += AT_A_TIME) {
+      const length = Math.min(AT_A_TIME, end - from);
+      await Promise.all(Array.from({ length }, (_, i) => this.#register(`${port}/${from + i}`)));
+    }
+  }
+
+  #listen(): TCPSocketListener<Caller> {
+    return Bun.listen<Caller>({
       hostname: "127.0.0.1",
       port: 0,
       socket: {
@@ -36,14 +44,6 @@ export class Endpoints extends Crowd {
         data: (socket, chunk) => this.#receive(socket, chunk),
       },
     });
-    this.#listener = listener;
-    const { subscribers } = this.site;
-    for (let from = 0; from < subscribers; from += AT_A_TIME) {
-      const length = Math.min(AT_A_TIME, subscribers - from);
-      await Promise.all(
-        Array.from({ length }, (_, i) => this.#register(`${listener.port}/${from + i}`)),
-      );
-    }
   }
 
   async #register(place: string): Promise<void> {
