@@ -60,7 +60,7 @@ test("where there is no figure, a word and its reason stand, and never 0", () =>
 test("what was not played is a dash, and a single round is not judged without noise", () => {
   const [line = ""] = renderTable(sample()).split("\n").slice(2);
   expect(line).toBe("sse                  200 µs   300 µs   2.2 µs        –        –        –");
-  expect(renderTable(sample())).toContain("Nothing could be measured twice");
+  expect(renderTable(sample())).toContain("Too little could be measured twice");
 });
 
 test("what is only known to be at least so much is shown as that", () => {
@@ -85,6 +85,7 @@ test("fewer than five rounds have no marks and no intervals, and the legend says
     const rows = renderTable(few).split("\n\n")[0];
     expect(rows).toMatch(/^ws /m);
     expect(rows).not.toMatch(/[*=]/);
+    expect(renderTable(few)).not.toMatch(/in fan-out staleness/);
     expect(renderMarkdown(few)).not.toMatch(/\| [^|]*\([^|]* – [^|]*\) \|/);
   }
   expect(renderTable(result).replaceAll(/\s+/g, " ")).toContain(

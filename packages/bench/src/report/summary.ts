@@ -118,9 +118,10 @@ export const summaryOf = (result: Result): Summary => {
   const rounds = [...Map.groupBy(cells, ({ scenario }) => scenario.name)]
     .map(([name, own]) => `${name} ${Math.max(...own.map((cell) => cell.rounds.length))}`)
     .join(", ");
-  // Of the frontier, the cost is all that is judged.
-  const floors = floorsOf(noise).filter(
-    ({ scenario, figure }) => scenario !== "frontier" || figure === COST,
+  // Only where something is judged: where there are marks, and of the frontier the cost.
+  const judged = noise.filter(({ cell, figure, ratios }) =>
+    cell.scenario.name === "frontier" ? figure === COST : ratios.length >= ENOUGH_ROUNDS,
   );
+  const floors = floorsOf(judged);
   return { columns, rows, floors, rounds, steps: stepText(cells), problems };
 };

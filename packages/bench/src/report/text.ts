@@ -61,13 +61,13 @@ const noiseText = ({ floors }: Summary): string => {
   if (floors.length === 0) return NO_NOISE;
   const parts = [...Map.groupBy(floors, ({ scenario }) => scenario)].map(([scenario, own]) => {
     const each = own.map(({ figure, ratio }) => `${figures[figure].title} ${percent(ratio)}`);
-    return `in ${scenario} ${each.join(", ")}`;
+    return `in ${scenario} ${each.join(" · ")}`;
   });
   return `${noiseOfText(floors)} ${parts.join("; ")}.`;
 };
 
 export const NO_NOISE =
-  "Nothing could be measured twice in a round, so nobody knows how large the noise is.";
+  "Too little could be measured twice in a round to know how large the noise is.";
 
 /** Whose noise it is. */
 export const noiseOfText = ([floor]: readonly Floor[]): string =>

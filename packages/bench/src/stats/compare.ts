@@ -54,7 +54,8 @@ export const HOW = [
   "difference has to exceed what baselines and peers moved by in other scenarios. A difference",
   "is called real when it survives the correction for so many comparisons (Benjamini-Hochberg, false",
   `discovery rate ${FALSE_SHARE * 100} %), and is larger than 1 % and than what the one contender that runs twice in a`,
-  "scenario (sse, where it takes part) differs by from itself.",
+  "scenario (sse, where it takes part) differs by from itself. What fails, is missing or is 0 in one",
+  "result only has no ratio, and is called changed.",
 ].join(" ");
 
 const keyOf = ({ scenario, contender, params }: Cell): string =>
