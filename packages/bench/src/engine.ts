@@ -145,7 +145,7 @@ const play = async (
       ground.fleet = new Fleet(ground.places);
       const reason = error instanceof Error ? error.message : `${error}`;
       const outcome = { kind: "failed", reason, lost: 0, doubled: 0, reordered: 0 } as const;
-      return [{ params: {}, outcome }];
+      return scenario.cells(contender, settings).map((params) => ({ params, outcome }));
     },
   );
   const common = { scenario: scenario.name, contender: contender.name, round, order, startedAt };

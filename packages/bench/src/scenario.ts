@@ -21,6 +21,8 @@ export interface Scenario extends Omit<Named, "params"> {
   /** Options of the command that change nothing in it. */
   readonly ignores?: readonly ("rate" | "payload")[];
   params(settings: Settings): Params;
+  /** What differs from them in each cell that a run has. */
+  cells(contender: Contender, settings: Settings): readonly Params[];
   /** How long one contender takes, about, in milliseconds. */
   estimateMs(contender: Contender, settings: Settings): number;
   run(ground: Ground, contender: Contender, settings: Settings): Promise<readonly Cell[]>;

@@ -7,6 +7,7 @@ import { now } from "../src/load/clock.ts";
 import { whyBlind } from "../src/machine.ts";
 import { validateResult } from "../src/result.ts";
 import { scenarios } from "../src/scenarios.ts";
+import { frontier } from "../src/scenarios/frontier.ts";
 import { storm } from "../src/scenarios/storm.ts";
 import { settingsOf } from "../src/settings.ts";
 import { quantile, total } from "../src/stats/histogram.ts";
@@ -138,6 +139,26 @@ test("a server that does not start is its own failure, and the others go on", as
   expect(outcomes.get("sse/bad")).toMatchObject({ kind: "failed", reason: "no port" });
   expect(outcomes.get(good.name)?.kind).not.toBe("failed");
 }, 10_000);
+
+test("a run that fails voids all of its cells, and all that it can no longer try", async () => {
+  const settings = { ...settingsOf("quick"), subscribers: SUBSCRIBERS };
+  const dead = streamOf(() => {});
+  const contenders = [
+    { ...dead, kind: "tidings", start: () => Promise.reject(new Error("no port")) },
+  ] as const;
+  const result = await bench({ scenarios: [frontier], contenders, settings, flags: [] });
+  const { runs } = validateResult(result);
+  const forgetful = streamOf((send, event, number) => number === 2 || send(event));
+  const played = await frontier.run({ fleet, places }, forgetful, settings);
+  for (const [cells, reason] of [
+    [runs.filter(({ replica }) => replica !== "B"), "no port"],
+    [played, "had not arrived in time"],
+  ] as const) {
+    expect(cells.map(({ params }) => params.rate)).toEqual([2, 10, 40]);
+    for (const { outcome } of cells)
+      expect(outcome.kind === "failed" && outcome.reason).toContain(reason);
+  }
+}, 30_000);
 
 test("a process of the generator that dies leaves nobody waiting", async () => {
   await using mortal = new Fleet(places);

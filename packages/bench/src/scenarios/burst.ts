@@ -31,6 +31,7 @@ export const burst: Scenario = {
   forAll: false,
   ignores: ["rate"],
   params: work,
+  cells: () => [{}],
   estimateMs: (contender, settings) =>
     (1 + HALVINGS) * (OPEN_MS + 2 * work(settings).boundMs) +
     STEPS * (warmUpMs + measureMs(settings) + longestPauseMs(contender, work(settings))),

@@ -23,6 +23,7 @@ export const fanOut: Scenario = {
   twice: true,
   forAll: true,
   params: work,
+  cells: () => [{}],
   estimateMs: (contender, settings) =>
     OPEN_MS +
     warmUpMs(contender, settings) +

@@ -1,4 +1,5 @@
 import type { Contender } from "../contender.ts";
+import type { Failed, Params } from "../result.ts";
 import type { Cell, Scenario } from "../scenario.ts";
 import type { Settings } from "../settings.ts";
 import { judge, longestPauseMs, perDelivery, perSubscriberSecond, Trial } from "../trial.ts";
@@ -19,6 +20,8 @@ const pausesOf = ({ mode }: Settings): readonly number[] =>
 const rests = ({ wire }: Contender) => wire.kind === "poll" && !wire.held;
 const pausesFor = (contender: Contender, settings: Settings) =>
   rests(contender) ? pausesOf(settings) : [0];
+const paramsOf = (pollMs: number, rate: number): Params =>
+  pollMs > 0 ? { pollMs, rate } : { rate };
 
 // Enough events to see more than one of them, enough time for every poll to come by, and before
 // that enough for all polls to be in their stride.
@@ -27,6 +30,8 @@ const stretchOf = ({ mode }: Settings, rate: number, pauseMs: number) => ({
   warmUpMs: Math.max(150, pauseMs),
   measureMs: Math.max(mode === "full" ? 4_000 : 600, pauseMs, (EVENTS * 1000) / rate),
 });
+
+const none = { kind: "failed", lost: 0, doubled: 0, reordered: 0 } as const;
 
 /** Staleness against cost, over poll intervals and event rates. */
 export const frontier: Scenario = {
@@ -37,6 +42,10 @@ export const frontier: Scenario = {
   twice: true,
   forAll: false,
   params: work,
+  cells: (contender, settings) =>
+    pausesFor(contender, settings).flatMap((pollMs) =>
+      ratesOf(settings).map((rate) => paramsOf(pollMs, rate)),
+    ),
   estimateMs: (contender, settings) =>
     pausesFor(contender, settings)
       .map((pollMs) => {
@@ -54,11 +63,16 @@ export const frontier: Scenario = {
     const cells: Cell[] = [];
     for (const pollMs of pausesFor(contender, settings)) {
       const options = { payloadBytes, pollMs, backOffMs: BACK_OFF_MS };
-      const interval: Record<string, number> = pollMs > 0 ? { pollMs } : {};
+      let broken: Failed | undefined;
       await using trial = await Trial.start(ground, contender, options);
       await trial.open(subscribers);
       for (const rate of ratesOf(settings)) {
-        const params = { ...interval, rate };
+        const params = paramsOf(pollMs, rate);
+        // What could not keep up has a backlog, and higher rates are no easier.
+        if (broken) {
+          cells.push({ params, outcome: broken });
+          continue;
+        }
         const pauseMs = longestPauseMs(contender, options);
         const stretch = stretchOf(settings, rate, pauseMs);
         const seen = await trial.play({ rate, seed: settings.seed, ...stretch });
@@ -69,8 +83,8 @@ export const frontier: Scenario = {
           params,
           outcome: problem ?? { kind: "measured", metrics, staleness, publish },
         });
-        // What could not keep up has a backlog, and higher rates are no easier.
-        if (problem?.kind === "failed") break;
+        if (problem?.kind === "failed")
+          broken = { ...none, reason: `at ${rate}/s already ${problem.reason}` };
       }
     }
     return cells;

@@ -25,6 +25,7 @@ export const idle: Scenario = {
   forAll: false,
   ignores: ["rate", "payload"],
   params: work,
+  cells: () => [{}],
   estimateMs: (_, settings) => 2 * OPEN_MS + warmUpMs + measureMs(settings),
 
   async run(ground, contender, settings) {

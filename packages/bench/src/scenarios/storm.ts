@@ -34,6 +34,7 @@ export const storm: Scenario = {
   twice: false,
   forAll: false,
   params: work,
+  cells: () => [{}],
   estimateMs: () => 2 * OPEN_MS + BEFORE_MS + AFTER_MS + 800,
 
   async run(ground, contender, settings): Promise<readonly Cell[]> {
