@@ -133,12 +133,13 @@ const write = async (path: string, text: string): Promise<string> => {
 const writeReport = (result: Result, folder: string, name: string): Promise<string> =>
   write(join(folder, `${name}.html`), renderReport(result));
 
-const ceilings = (audits: Result["audit"]): string =>
+const shownAudits = (audits: Result["audit"]): string =>
   [
-    "The load generator can take, in a second, about:",
-    ...audits.map(({ lane, ceilingPerSecond, cpuUsPerDelivery }) => {
-      const deliveries = Math.round(ceilingPerSecond).toLocaleString("en").padStart(9);
-      return `  ${lane.padEnd(12)} ${deliveries} deliveries at ${cpuUsPerDelivery.toFixed(1)} µs of CPU`;
+    "Where each event comes alone, the load generator can take in a second, about:",
+    ...audits.map(({ lane, alonePerSecond, cpuUsPerDelivery, invalid }) => {
+      const deliveries = Math.round(alonePerSecond).toLocaleString("en").padStart(9);
+      const doubt = invalid === undefined ? "" : ` (${invalid})`;
+      return `  ${lane.padEnd(12)} ${deliveries} deliveries at ${cpuUsPerDelivery.toFixed(1)} µs of CPU${doubt}`;
     }),
   ].join("\n");
 
@@ -179,7 +180,7 @@ const measure = async () => {
     flags: process.argv.slice(2),
     versions: selection.contenders.some(({ kind }) => kind === "peer") ? peerVersions() : {},
     onProgress: progress.show,
-    onAudit: (audits) => audits.length > 0 && progress.say(ceilings(audits)),
+    onAudit: (audits) => audits.length > 0 && progress.say(shownAudits(audits)),
   })
     .catch((error) => fail(error, undefined, 1))
     .finally(progress.end);

@@ -1,10 +1,10 @@
 // The generator measures itself before it measures others: against a server that does nothing but
-// write, what does a delivery cost it, and how many could it take?
+// write, what does a delivery that comes alone cost it?
 import { run } from "../../../scripts/launch.ts";
 import type { Contender } from "./contender.ts";
 import type { Wire } from "./load/wire.ts";
 import type { Audit } from "./result.ts";
-import { Trial, type Ground } from "./trial.ts";
+import { judge, Trial, type Ground } from "./trial.ts";
 
 const SUBSCRIBERS = 100;
 const RATE = 100;
@@ -15,8 +15,15 @@ export const AUDIT_MS = 900;
 /** Whether there is a null server that speaks like this. */
 export const canAudit = (wire: Wire): boolean => wire.kind !== "client";
 
-/** What the generator can take of a lane's deliveries. */
-export const audit = async (ground: Ground, contender: Contender): Promise<Audit> => {
+/**
+ * What the generator can take of a lane's deliveries. Rejects when it loses or doubles what a server
+ * gives it that does neither.
+ */
+export const audit = async (
+  ground: Ground,
+  contender: Contender,
+  payloadBytes: number,
+): Promise<Audit> => {
   const { lane, wire } = contender;
   const nothing: Contender = {
     ...contender,
@@ -27,15 +34,18 @@ export const audit = async (ground: Ground, contender: Contender): Promise<Audit
       return { ...server, url: await server.ready };
     },
   };
-  const options = { payloadBytes: 128, pollMs: 50, backOffMs: 50 };
+  const options = { payloadBytes, pollMs: 50, backOffMs: 50, seed: STRETCH.seed };
   await using trial = await Trial.start(ground, nothing, options);
   await trial.open(SUBSCRIBERS);
-  const { share, generatorCpuUs } = await trial.play(STRETCH);
-  if (share.delivered === 0) throw new Error(`the load generator received nothing in ${lane}`);
-  const cpuUsPerDelivery = generatorCpuUs / share.delivered;
+  const seen = await trial.play(STRETCH);
+  const problem = judge(seen);
+  if (problem?.kind === "failed")
+    throw new Error(`the load generator fails its audit, ${lane}: ${problem.reason}`);
+  const cpuUsPerDelivery = seen.generatorCpuUs / seen.share.delivered;
   return {
     lane,
     cpuUsPerDelivery,
-    ceilingPerSecond: (ground.fleet.cores * 1e6) / cpuUsPerDelivery,
+    alonePerSecond: (ground.fleet.cores * 1e6) / cpuUsPerDelivery,
+    ...(problem && { invalid: problem.reason }),
   };
 };

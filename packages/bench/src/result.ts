@@ -17,7 +17,7 @@ export interface Result {
     /** Of all that is drawn by lot: the order of the runs, the moments of publication. */
     readonly seed: number;
   };
-  /** The load generator against a null server: what it could do at the most. */
+  /** The load generator against a null server. */
   readonly audit: readonly Audit[];
   readonly contenders: readonly Contender[];
   readonly scenarios: readonly Scenario[];
@@ -49,9 +49,12 @@ export interface Conditions {
 export interface Audit {
   /** The generator's way of receiving, such as `sse`. */
   readonly lane: string;
-  readonly ceilingPerSecond: number;
-  /** Of the generator itself. */
+  /** Of the generator itself, its publisher included, where each event comes alone. */
   readonly cpuUsPerDelivery: number;
+  /** What its cores could take at that price. Events that come together cost less. */
+  readonly alonePerSecond: number;
+  /** Why this is too high; left out when the generator had its cores to itself. */
+  readonly invalid?: string;
 }
 
 export interface Contender {
@@ -111,8 +114,19 @@ export interface Measured {
   readonly staleness?: Histogram;
   /** From the moment in which the event was meant to be published until the server took it. */
   readonly publish?: Histogram;
+  /** How busy and how late the load generator was meanwhile. */
+  readonly generator?: Generator;
   /** Series of raw samples, such as the server's CPU every 100 ms. */
   readonly samples?: Readonly<Record<string, readonly number[]>>;
+}
+
+/** What the figures of a run have of the load generator in them. */
+export interface Generator {
+  /** Of its busiest core. */
+  readonly cpuPercent: number;
+  /** How late it was for what it does by the clock. */
+  readonly latenessP90Us: number;
+  readonly latenessP99Us: number;
 }
 
 /** The contract was broken. */
@@ -233,6 +247,9 @@ const outcomes: Readonly<Record<Outcome["kind"], Check>> = {
     atLeast: optional(list(oneOf(...Object.keys(metrics)))),
     staleness: optional(histogram),
     publish: optional(histogram),
+    generator: optional(
+      object<Generator>({ cpuPercent: number, latenessP90Us: number, latenessP99Us: number }),
+    ),
     samples: optional(map(list(number))),
   }),
   failed: object<Failed>({
@@ -273,7 +290,14 @@ const check = object<Result>({
     measureMs: number,
     seed: count,
   }),
-  audit: list(object<Audit>({ lane: text, ceilingPerSecond: number, cpuUsPerDelivery: number })),
+  audit: list(
+    object<Audit>({
+      lane: text,
+      cpuUsPerDelivery: number,
+      alonePerSecond: number,
+      invalid: optional(text),
+    }),
+  ),
   contenders: list(
     object<Contender>({
       name: text,

@@ -1,11 +1,15 @@
 // The method, held to what it says, with servers and generators that are wrong on purpose.
 import { afterAll, expect, test } from "bun:test";
 import { run } from "../../../scripts/launch.ts";
+import { audit } from "../src/audit.ts";
 import { bench } from "../src/engine.ts";
 import { Fleet } from "../src/load/fleet.ts";
 import { now } from "../src/load/clock.ts";
+import { stamped } from "../src/load/stamp.ts";
 import { whyBlind } from "../src/machine.ts";
 import { validateResult } from "../src/result.ts";
+import { burst } from "../src/scenarios/burst.ts";
+import { fanOut } from "../src/scenarios/fan-out.ts";
 import { scenarios } from "../src/scenarios.ts";
 import { frontier } from "../src/scenarios/frontier.ts";
 import { storm } from "../src/scenarios/storm.ts";
@@ -19,7 +23,7 @@ const fleet = new Fleet(places);
 afterAll(() => fleet[Symbol.asyncDispose]());
 
 const SUBSCRIBERS = 3;
-const site = { pollMs: 0, backOffMs: 50, payloadBytes: 64 };
+const site = { pollMs: 0, backOffMs: 50, seed: 1, payloadBytes: 64 };
 const stretch: StretchOptions = {
   rate: 20,
   warmUpMs: 0,
@@ -67,6 +71,102 @@ test("what is dropped, doubled or out of order is found and counted", async () =
     doubled: 0,
     reordered: SUBSCRIBERS,
   });
+}, 10_000);
+
+test("what a server says again later on is found, at a run's end and between two stretches", async () => {
+  const again = await play(
+    (send, event, number) => {
+      send(event);
+      // When everybody has everything, and the time that is measured is over.
+      if (number === 120) setTimeout(send, 15, event);
+    },
+    { rate: 200 },
+  );
+  expect(verdict(again)).toMatchObject({ kind: "failed", lost: 0, doubled: SUBSCRIBERS });
+
+  let repeat = () => {};
+  const server = streamOf((send, event) => {
+    send(event);
+    repeat = () => send(event);
+  });
+  await using trial = await Trial.start({ fleet, places }, server, site);
+  await trial.open(SUBSCRIBERS);
+  const first = await trial.play(stretch);
+  repeat();
+  const second = await trial.play(stretch);
+  expect([first, second].map(({ doubled }) => doubled)).toEqual([0, SUBSCRIBERS]);
+}, 10_000);
+
+test("what is delivered before it is published is found", async () => {
+  const next = (event: string) =>
+    event.replace(/~n\d+/, (stamp) => stamped(Number(stamp.slice(2)) + 1, stamp.length));
+  const seen = await play((send, event, number) => {
+    if (number === 5) send(event);
+    if (number === 5) send(next(event));
+    if (number !== 5 && number !== 6) send(event);
+  });
+  expect(seen).toMatchObject({ lost: 0, doubled: 0, early: SUBSCRIBERS });
+  expect(verdict(seen)).toMatchObject({ reason: "3 deliveries came before they were published" });
+});
+
+test("a busy generator excuses what is late or lost, and nothing else", async () => {
+  const seen = await play((send, event) => send(event));
+  const bottleneck = "the load generator used 95 % of its core";
+  for (const excused of ["lost", "refused"])
+    expect(judge({ ...seen, [excused]: 1, bottleneck })).toEqual({
+      kind: "invalid",
+      reason: bottleneck,
+    });
+  for (const violation of ["doubled", "reordered", "early"])
+    expect(judge({ ...seen, [violation]: 1, bottleneck })).toMatchObject({ kind: "failed" });
+
+  class Busy extends Fleet {
+    override async play(stretch: Parameters<Fleet["play"]>[0]) {
+      return { ...(await super.play(stretch)), bottleneck };
+    }
+  }
+  await using busy = new Busy(places);
+  const doubling = streamOf((send, event) => (send(event), send(event)));
+  const [cell] = await burst.run({ fleet: busy, places }, doubling, settingsOf("quick"));
+  expect(cell?.outcome).toMatchObject({ kind: "failed", reason: "200 deliveries came twice" });
+}, 10_000);
+
+test("a run says how busy and how late the generator was", async () => {
+  class Calm extends Fleet {
+    override async play(stretch: Parameters<Fleet["play"]>[0]) {
+      return { ...(await super.play(stretch)), bottleneck: undefined };
+    }
+  }
+  await using calm = new Calm(places);
+  const good = streamOf((send, event) => send(event));
+  const settings = { ...settingsOf("quick"), subscribers: 2, measureMs: 200 };
+  const [cell] = await fanOut.run({ fleet: calm, places }, good, settings);
+  if (cell?.outcome.kind !== "measured") throw new Error("not measured");
+  const { cpuPercent = 0, latenessP90Us = 0, latenessP99Us = 0 } = cell.outcome.generator ?? {};
+  expect(cpuPercent).toBeGreaterThan(0);
+  expect(latenessP90Us).toBeGreaterThan(0);
+  expect(latenessP99Us).toBeGreaterThanOrEqual(latenessP90Us);
+}, 10_000);
+
+test("the audit gives the generator the run's payload, and holds it to account", async () => {
+  const opened: number[] = [];
+  class Doubling extends Fleet {
+    override open(...[site, target, first]: Parameters<Fleet["open"]>) {
+      opened.push(target.payloadBytes);
+      return super.open(site, target, first);
+    }
+    override async play(stretch: Parameters<Fleet["play"]>[0]) {
+      return { ...(await super.play(stretch)), doubled: 1 };
+    }
+  }
+  await using doubling = new Doubling(places);
+  const lane = streamOf(() => {});
+  const failed = audit({ fleet: doubling, places }, lane, 40_000);
+  expect(await failed.catch(String)).toBe(
+    "Error: the load generator fails its audit, sse: 1 deliveries came twice",
+  );
+  expect(opened).toEqual([40_000]);
+  expect(await audit({ fleet, places }, lane, 40_000)).toMatchObject({ lane: "sse" });
 }, 10_000);
 
 test("a stall delays all that was to be published meanwhile, and all of it shows", async () => {

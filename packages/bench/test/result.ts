@@ -18,7 +18,7 @@ export const sample = (): Result => ({
     flags: ["--quick"],
   },
   method: { rounds: 1, warmUpMs: 100, measureMs: 500, seed: 1 },
-  audit: [{ lane: "sse", ceilingPerSecond: 400_000, cpuUsPerDelivery: 2.5 }],
+  audit: [{ lane: "sse", alonePerSecond: 400_000, cpuUsPerDelivery: 2.5 }],
   contenders: [{ name: "sse", title: "Server-Sent Events", kind: "tidings", deviations: [] }],
   scenarios: [
     { name: "fan-out", title: "Fan-out", question: "What?", params: { subscribers: 100 } },
@@ -42,6 +42,7 @@ export const sample = (): Result => ({
             [300, 1],
           ],
         },
+        generator: { cpuPercent: 30, latenessP90Us: 900, latenessP99Us: 1_800 },
         samples: { cpuPercent: [4, 5] },
       },
     },

@@ -220,8 +220,8 @@ export const synthetic = ({
     },
     method: { rounds, warmUpMs: 200, measureMs: 800, seed },
     audit: [
-      { lane: "sse", ceilingPerSecond: 610_000, cpuUsPerDelivery: 1.4 },
-      { lane: "short-poll", ceilingPerSecond: 61_000, cpuUsPerDelivery: 15 },
+      { lane: "sse", alonePerSecond: 610_000, cpuUsPerDelivery: 1.4 },
+      { lane: "short-poll", alonePerSecond: 61_000, cpuUsPerDelivery: 15 },
     ],
     contenders: Object.entries(truths).map(([name, { title, kind = "tidings" }]) => ({
       name,

@@ -1,3 +1,4 @@
+import { createRandom, type Random } from "@tidings/shared/random";
 import type { Socket } from "bun";
 import { now } from "./clock.ts";
 import { Crowd } from "./crowd.ts";
@@ -26,11 +27,13 @@ export abstract class Connection {
   #socket: Socket<Connection> | undefined;
   #receivedAt = 0;
   #failures = 0;
+  readonly #jitter: Random;
 
   constructor(crowd: Connections, index: number) {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.crowd = crowd;
     this.index = index;
+    this.#jitter = this.dice(0);
     this.live = promise;
     this.becomeLive = resolve;
   }
@@ -40,6 +43,12 @@ export abstract class Connection {
 
   protected abstract receive(chunk: Buffer): void;
 
+  /** Chance of its own: whoever is measured, the same subscriber has the same luck. */
+  protected dice(use: 0 | 1): Random {
+    // Golden ratio: what one seed gives lies far from what the next one gives.
+    return createRandom(Math.imul(this.crowd.site.seed, 0x9e3779b1) + 2 * this.index + use);
+  }
+
   /** Upper bound of the first pause after a cut, in milliseconds. */
   protected backOffMs(): number {
     return this.crowd.site.backOffMs;
@@ -48,7 +57,7 @@ export abstract class Connection {
   /** A number that was found in what was delivered. */
   protected readonly hit = (number: number): void => {
     this.#failures = 0;
-    this.crowd.tally?.hit(this.index, number, this.#receivedAt);
+    this.crowd.tally.hit(this.index, number, this.#receivedAt);
   };
 
   connect(): void {
@@ -77,7 +86,7 @@ export abstract class Connection {
     this.#socket = undefined;
     if (this.crowd.closing) return;
     const bound = Math.min(MAX_PAUSE_MS, this.backOffMs() * 2 ** this.#failures++);
-    setTimeout(() => this.crowd.closing || this.connect(), Math.random() * bound);
+    setTimeout(() => this.crowd.closing || this.connect(), this.#jitter.next() * bound);
   }
 
   protected ask(request: string): void {

@@ -1,12 +1,16 @@
-import type { Tally } from "./tally.ts";
+import { Tally } from "./tally.ts";
 import type { Site, Traffic } from "./wire.ts";
+
+/** The account of a time in which nothing is published: whatever comes has come before. */
+export const nothing = (): Tally =>
+  new Tally(0, { first: 0, count: 0, perSecond: 0, startAt: 0, seed: 0 }, 0);
 
 /** All subscribers of one worker, whatever their technique. */
 export abstract class Crowd {
   readonly site: Site;
   readonly traffic: Traffic = { bytesOut: 0, bytesIn: 0, requests: 0 };
-  /** Where deliveries are counted; none between two stretches. */
-  tally: Tally | undefined;
+  /** Where deliveries are counted. Between two stretches there is nothing that should come. */
+  tally = nothing();
   closing = false;
   /** Rejects when a subscriber finds what it cannot go on with. */
   readonly failed: Promise<never>;

@@ -3,7 +3,7 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { pinTo, type Places } from "../machine.ts";
-import type { Histogram } from "../result.ts";
+import type { Generator, Histogram } from "../result.ts";
 import { encode, merge, quantile } from "../stats/histogram.ts";
 import { command, type Obedient } from "./orders.ts";
 import type { orders as PublisherOrders, Published, Target } from "./publisher.ts";
@@ -16,6 +16,8 @@ export interface Account {
   readonly share: Traffic & { readonly ms: number; readonly delivered: number };
   readonly lost: number;
   readonly doubled: number;
+  /** Came before they were meant to be published. */
+  readonly early: number;
   /** Came after an event that was published after it had been answered. */
   readonly reordered: number;
   /** Publications that the server did not take. */
@@ -27,6 +29,7 @@ export interface Account {
   readonly completeAt: Float64Array;
   /** What the generator used, in microseconds of any core. */
   readonly generatorCpuUs: number;
+  readonly generator: Generator;
   /** Why the generator, and not the server, was the bottleneck; undefined when it was not. */
   readonly bottleneck: string | undefined;
 }
@@ -39,15 +42,15 @@ const MAX_WORKERS = 4;
 const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
 
 export class Fleet implements AsyncDisposable {
-  /** How many cores the generator has. */
+  /** How many cores the generator can use at a time. */
   readonly cores: number;
   readonly #workers: readonly Obedient<typeof WorkerOrders>[];
   readonly #publisher: Obedient<typeof PublisherOrders>;
 
   constructor({ load }: Pick<Places, "load">) {
-    this.cores = load.length || availableParallelism();
     const script = (file: string) => resolve(import.meta.dir, file);
     const workers = Math.min(MAX_WORKERS, Math.max(1, load.length));
+    this.cores = Math.min(load.length || availableParallelism(), workers + 1);
     this.#workers = Array.from({ length: workers }, (_, place) =>
       command(script("worker.ts"), pinTo(...load.slice(place, place + 1))),
     );
@@ -65,7 +68,9 @@ export class Fleet implements AsyncDisposable {
       this.#workers.map((worker, place) => {
         const share = (all: number) => Math.floor((all + length - 1 - place) / length);
         const subscribers = share(site.subscribers);
-        return worker.tell("open", { ...site, subscribers, first: share(first) });
+        // Each worker has dice of its own, and the same ones in each run.
+        const seed = site.seed * MAX_WORKERS + place;
+        return worker.tell("open", { ...site, subscribers, seed, first: share(first) });
       }),
     );
   }
@@ -81,6 +86,7 @@ export class Fleet implements AsyncDisposable {
       ...this.#workers.map((worker) => worker.tell("play", stretch)),
     ]);
     const shares = received.map(({ share }) => share);
+    const generator = this.#generator(published, received);
     const total = (key: keyof Traffic | "delivered") => sum(shares.map((share) => share[key]));
     return {
       share: {
@@ -92,6 +98,7 @@ export class Fleet implements AsyncDisposable {
       },
       lost: sum(received.map(({ lost }) => lost)),
       doubled: sum(received.map(({ doubled }) => doubled)),
+      early: sum(received.map(({ early }) => early)),
       reordered: reordered(stretch, published, received),
       refused: published.refused,
       reason: published.reason,
@@ -101,28 +108,24 @@ export class Fleet implements AsyncDisposable {
         Math.max(...received.map(({ completeAt }) => completeAt[event] ?? 0)),
       ),
       generatorCpuUs: published.cpuUs + sum(shares.map(({ cpuUs }) => cpuUs)),
-      bottleneck: this.#bottleneck(stretch, published, received),
+      generator,
+      bottleneck: bottleneck(stretch, generator),
     };
   }
 
-  #bottleneck(
-    { toleranceMs = 10 }: Stretch,
-    published: Published,
-    received: readonly Received[],
-  ): string | undefined {
+  #generator(published: Published, received: readonly Received[]): Generator {
     const loads = [published, ...received.map(({ share }) => share)].map(
       ({ cpuUs, ms }) => cpuUs / ms / 10,
     );
     const all = sum(loads) / this.cores;
-    const busiest = Math.max(all, ...loads);
-    if (busiest > FULL_PERCENT)
-      return `the load generator used ${Math.round(busiest)} % of its core`;
-    const lateMs = [published, ...received].map(
-      ({ lateness }) => (quantile(encode(lateness), 0.9) ?? 0) / 1000,
-    );
-    const latestMs = Math.round(Math.max(...lateMs));
-    if (latestMs > toleranceMs) return `the load generator was ${latestMs} ms behind its clock`;
-    return undefined;
+    const lateness = [published, ...received].map(({ lateness }) => encode(lateness));
+    const latest = (share: number) =>
+      Math.max(...lateness.map((histogram) => quantile(histogram, share) ?? 0));
+    return {
+      cpuPercent: Math.max(all, ...loads),
+      latenessP90Us: latest(0.9),
+      latenessP99Us: latest(0.99),
+    };
   }
 
   /** Ends all subscribers. */
@@ -136,15 +139,27 @@ export class Fleet implements AsyncDisposable {
   }
 }
 
+const bottleneck = (
+  { toleranceMs = 10 }: Stretch,
+  { cpuPercent, latenessP90Us }: Generator,
+): string | undefined => {
+  if (cpuPercent > FULL_PERCENT)
+    return `the load generator used ${Math.round(cpuPercent)} % of its core`;
+  const lateMs = Math.round(latenessP90Us / 1000);
+  return lateMs > toleranceMs ? `the load generator was ${lateMs} ms behind its clock` : undefined;
+};
+
 // Two publications whose requests overlapped have no order that could be kept.
 const reordered = (
   { schedule }: Stretch,
   { sentAt, answeredAt }: Published,
   received: readonly Received[],
 ): number =>
-  received
-    .flatMap(({ inversions }) => inversions)
-    .filter(([event, cameAfter]) => {
-      const answered = answeredAt[event - schedule.first] ?? NaN;
-      return answered <= (sentAt[cameAfter - schedule.first] ?? NaN);
-    }).length;
+  sum(
+    received
+      .flatMap(({ inversions }) => inversions)
+      .map(([event, cameAfter, deliveries]) => {
+        const answered = answeredAt[event - schedule.first] ?? NaN;
+        return answered <= (sentAt[cameAfter - schedule.first] ?? NaN) ? deliveries : 0;
+      }),
+  );

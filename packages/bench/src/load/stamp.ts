@@ -19,22 +19,26 @@ export const stampOf = (data: unknown): number | undefined => {
   return digits === undefined ? undefined : Number(digits);
 };
 
-/**
- * Tells of each stamp in these bytes. Returns where one begins that the next bytes complete, or
- * else the length: what lies before it is done with.
- */
-export const scan = (bytes: Uint8Array, found: (number: number) => void): number => {
-  const { length } = bytes;
+/** Tells of each stamp in these bytes up to `end`, and returns how many there were. */
+export const scan = (
+  bytes: Uint8Array,
+  found: (number: number) => void,
+  end = bytes.length,
+): number => {
+  let stamps = 0;
   for (let at = bytes.indexOf(TILDE); at >= 0; at = bytes.indexOf(TILDE, at)) {
-    if (at + LENGTH > length) return at;
+    if (at + LENGTH > end) break;
     const isStamp = bytes[at + 1] === N;
     let number = 0;
     for (let digit = at + 2; isStamp && digit < at + LENGTH; digit++)
       number = number * 10 + (bytes[digit] ?? 0) - 48;
-    if (isStamp) found(number);
+    if (isStamp) {
+      found(number);
+      stamps++;
+    }
     at += isStamp ? LENGTH : 1;
   }
-  return length;
+  return stamps;
 };
 
 /** The same for a text that is whole. */

@@ -3,19 +3,23 @@
 import { newCounts, record } from "../stats/histogram.ts";
 import { intendedTimes, type Schedule } from "./schedule.ts";
 
-/** An event that came after a later one. Only the publisher knows whether they had an order. */
-export type Inversion = readonly [event: number, cameAfter: number];
+/**
+ * An event that came after a later one, and to how many subscribers. Only the publisher knows
+ * whether the two had an order.
+ */
+export type Inversion = readonly [event: number, cameAfter: number, deliveries: number];
 
-// With so many examples a violation is proven.
-const MAX_INVERSIONS = 10_000;
+// So far the clocks of two processes may be apart.
+const CLOCKS_MS = 1;
 
 export class Tally {
   readonly staleness = newCounts();
-  readonly inversions: Inversion[] = [];
   /** Resolves when everybody has everything. */
   readonly whole: Promise<void>;
   delivered = 0;
   doubled = 0;
+  /** Delivered before it was meant to be published. */
+  early = 0;
   /** When the last subscriber got each publication; Infinity while one of them misses it. */
   readonly completeAt: Float64Array;
   readonly #first: number;
@@ -24,6 +28,8 @@ export class Tally {
   readonly #measureFrom: number;
   readonly #given: Uint8Array;
   readonly #newest: Int32Array;
+  // Subscribers get much the same order, so there are few pairs, however many deliveries.
+  readonly #inverted = new Map<number, number>();
   readonly #becomeWhole: () => void;
   /** How many subscribers miss each publication. */
   readonly #missingOf: Uint32Array;
@@ -50,6 +56,14 @@ export class Tally {
     return this.#missing;
   }
 
+  get inversions(): readonly Inversion[] {
+    return [...this.#inverted].map(([pair, deliveries]) => [
+      Math.floor(pair / this.#count) + this.#first,
+      (pair % this.#count) + this.#first,
+      deliveries,
+    ]);
+  }
+
   /** A subscriber was given a publication, at a moment of the clock. */
   hit(subscriber: number, number: number, at: number): void {
     const event = number - this.#first;
@@ -63,9 +77,12 @@ export class Tally {
     this.delivered++;
     const newest = this.#newest[subscriber] ?? -1;
     if (event > newest) this.#newest[subscriber] = event;
-    else if (this.inversions.length < MAX_INVERSIONS)
-      this.inversions.push([event + this.#first, newest + this.#first]);
+    else {
+      const pair = event * this.#count + newest;
+      this.#inverted.set(pair, (this.#inverted.get(pair) ?? 0) + 1);
+    }
     const intended = this.#intended[event] ?? 0;
+    if (at < intended - CLOCKS_MS) this.early++;
     if (intended >= this.#measureFrom) record(this.staleness, (at - intended) * 1000);
     const missing = (this.#missingOf[event] ?? 0) - 1;
     this.#missingOf[event] = missing;

@@ -33,6 +33,8 @@ export interface Site {
   readonly pollMs: number;
   /** Upper bound of the first pause before a cut subscriber comes back, in milliseconds. */
   readonly backOffMs: number;
+  /** Of the jitter of all pauses. */
+  readonly seed: number;
   /** Wasted on each delivery, in microseconds, to test that it is found out. Default 0. */
   readonly wasteUs?: number | undefined;
 }

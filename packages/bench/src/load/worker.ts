@@ -2,7 +2,7 @@
 // were given. It does what the fleet tells it, one thing at a time.
 import { newCounts, record } from "../stats/histogram.ts";
 import { now, until } from "./clock.ts";
-import type { Crowd } from "./crowd.ts";
+import { nothing, type Crowd } from "./crowd.ts";
 import { crowdOf } from "./crowd-of.ts";
 import { obey } from "./orders.ts";
 import type { Schedule } from "./schedule.ts";
@@ -33,6 +33,7 @@ export interface Received {
   readonly share: Share;
   readonly lost: number;
   readonly doubled: number;
+  readonly early: number;
   readonly inversions: readonly Inversion[];
   /** A histogram's counts. */
   readonly staleness: Uint32Array;
@@ -43,6 +44,8 @@ export interface Received {
 }
 
 const WATCH_MS = 20;
+// Who has everything is listened to for so much longer: a server may say things twice later on.
+const QUIET_MS = 50;
 
 let crowd: Crowd | undefined;
 let opened = 0;
@@ -76,6 +79,8 @@ export const orders = {
     const crowd = theCrowd();
     const { subscribers, wasteUs = 0 } = crowd.site;
     const tally = new Tally(subscribers, schedule, measureFrom);
+    // What came since the last stretch came twice.
+    tally.doubled = crowd.tally.doubled;
     crowd.tally = wasteUs > 0 ? wasting(tally, wasteUs) : tally;
     const look = () => {
       const { user, system } = process.cpuUsage();
@@ -103,10 +108,12 @@ export const orders = {
         record(lateness, (now() - moment) * 1000);
       }
     };
-    const whole = Promise.race([tally.whole, until(deadline), crowd.failed]);
+    const quiet = tally.whole.then(() => Bun.sleep(QUIET_MS));
+    const whole = Promise.race([quiet, until(deadline), crowd.failed]);
     const [share] = await Promise.all([measured(), watch(), whole]);
-    const { lost, doubled, inversions, staleness, completeAt } = tally;
-    return { share, lost, doubled, inversions, staleness, lateness, completeAt };
+    crowd.tally = nothing();
+    const { lost, doubled, early, inversions, staleness, completeAt } = tally;
+    return { share, lost, doubled, early, inversions, staleness, lateness, completeAt };
   },
 
   async close(): Promise<void> {

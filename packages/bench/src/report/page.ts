@@ -183,11 +183,12 @@ ${list(METHOD)}
 ${noiseTable(summary)}
 <h3>The load generator by itself</h3>
 ${tableOf({
-  head: ["", "ceiling", "CPU per delivery"],
-  rows: result.audit.map(({ lane, ceilingPerSecond, cpuUsPerDelivery }) => [
+  head: ["", "CPU per delivery that comes alone", "at that price it can take", ""],
+  rows: result.audit.map(({ lane, alonePerSecond, cpuUsPerDelivery, invalid = "" }) => [
     lane,
-    `${digits(ceilingPerSecond)} deliveries/s`,
     withUnit(cpuUsPerDelivery, "µs"),
+    `${digits(alonePerSecond)} deliveries/s`,
+    invalid,
   ]),
 })}
 ${deviations.length > 0 ? `<h3>Who does not do quite the same</h3>${list(deviations.map(({ title, deviations }) => `${title}: ${deviations.join(" ")}`))}` : ""}

@@ -1,4 +1,4 @@
-import type { Failed, Invalid, Outcome } from "../result.ts";
+import type { Failed, Generator, Invalid, Outcome } from "../result.ts";
 import type { Scenario } from "../scenario.ts";
 import type { Settings } from "../settings.ts";
 import { quantile } from "../stats/histogram.ts";
@@ -38,7 +38,7 @@ export const burst: Scenario = {
 
   async run(ground, contender, settings) {
     const { subscribers, ...site } = work(settings);
-    const options = { ...site, backOffMs: BACK_OFF_MS };
+    const options = { ...site, seed: settings.seed, backOffMs: BACK_OFF_MS };
     const steps: Step[] = [];
     // Who has failed has a backlog, so the next steps are another server's.
     const climb = async (rates: readonly number[]) => {
@@ -71,6 +71,7 @@ export const burst: Scenario = {
 interface Step {
   readonly rate: number;
   readonly p99Us: number;
+  readonly generator: Generator;
   /** Why it failed; undefined when it did not. */
   readonly problem: Failed | Invalid | undefined;
 }
@@ -85,10 +86,12 @@ const play = async (trial: Trial, settings: Settings, rate: number): Promise<Ste
   const broken = judge({ ...seen, bottleneck: undefined });
   const late = p99Us > allowedMs * 1000 && `the p99 is ${Math.round(p99Us / 1000)} ms`;
   const problem = broken ?? (late ? { ...none, reason: `at ${rate}/s ${late}` } : undefined);
-  // What was held was held, however busy the generator was. What was not may be its fault.
-  const { bottleneck } = seen;
-  if (!problem || bottleneck === undefined) return { rate, p99Us, problem };
-  return { rate, p99Us, problem: { kind: "invalid", reason: `at ${rate}/s ${bottleneck}` } };
+  // What was held was held, however busy the generator was. What was late or lost may be its fault.
+  const { generator, bottleneck } = seen;
+  const step = { rate, p99Us, generator };
+  if (!problem || bottleneck === undefined || judge(seen)?.kind === "failed")
+    return { ...step, problem };
+  return { ...step, problem: { kind: "invalid", reason: `at ${rate}/s ${bottleneck}` } };
 };
 
 const none = { kind: "failed", lost: 0, doubled: 0, reordered: 0 } as const;
@@ -109,6 +112,7 @@ const outcomeOf = (steps: readonly Step[], subscribers: number): Outcome => {
   return {
     kind: "measured",
     metrics: { highestRate: good.rate, deliveredPerSecond: good.rate * subscribers },
+    generator: good.generator,
     ...(more && { atLeast: ["highestRate", "deliveredPerSecond"] }),
     samples: { rate: steps.map(({ rate }) => rate), p99Us: steps.map(({ p99Us }) => p99Us) },
   };

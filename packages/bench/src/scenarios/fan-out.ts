@@ -33,7 +33,11 @@ export const fanOut: Scenario = {
   async run(ground, contender, settings) {
     const { subscribers, rate, ...site } = work(settings);
     const { measureMs, seed } = settings;
-    await using trial = await Trial.start(ground, contender, { ...site, backOffMs: BACK_OFF_MS });
+    await using trial = await Trial.start(ground, contender, {
+      ...site,
+      seed,
+      backOffMs: BACK_OFF_MS,
+    });
     await trial.openWeighed(subscribers);
     const memory = trial.memory();
     const seen = await trial.play({
@@ -43,14 +47,15 @@ export const fanOut: Scenario = {
       seed,
       patienceMs: patienceMs(settings),
     });
-    const { staleness, publish, serverCpuPercent } = seen;
+    const { staleness, publish, generator, serverCpuPercent } = seen;
     const metrics = {
       ...perDelivery(contender, seen),
       payloadBytesPerDelivery: payloadBytesOf(site.payloadBytes),
       ...memory,
     };
     const samples = { serverCpuPercent };
-    const outcome = judge(seen) ?? { kind: "measured", metrics, staleness, publish, samples };
+    const measured = { kind: "measured", metrics, staleness, publish, generator, samples } as const;
+    const outcome = judge(seen) ?? measured;
     return [{ params: {}, outcome }];
   },
 };

@@ -60,9 +60,10 @@ export const frontier: Scenario = {
 
   async run(ground, contender, settings) {
     const { subscribers, payloadBytes } = work(settings);
+    const { seed } = settings;
     const cells: Cell[] = [];
     for (const pollMs of pausesFor(contender, settings)) {
-      const options = { payloadBytes, pollMs, backOffMs: BACK_OFF_MS };
+      const options = { payloadBytes, pollMs, seed, backOffMs: BACK_OFF_MS };
       let broken: Failed | undefined;
       await using trial = await Trial.start(ground, contender, options);
       await trial.open(subscribers);
@@ -75,13 +76,13 @@ export const frontier: Scenario = {
         }
         const pauseMs = longestPauseMs(contender, options);
         const stretch = stretchOf(settings, rate, pauseMs);
-        const seen = await trial.play({ rate, seed: settings.seed, ...stretch });
+        const seen = await trial.play({ rate, seed, ...stretch });
         const problem = judge(seen);
-        const { staleness, publish } = seen;
+        const { staleness, publish, generator } = seen;
         const metrics = { ...perDelivery(contender, seen), ...perSubscriberSecond(trial, seen) };
         cells.push({
           params,
-          outcome: problem ?? { kind: "measured", metrics, staleness, publish },
+          outcome: problem ?? { kind: "measured", metrics, staleness, publish, generator },
         });
         if (problem?.kind === "failed")
           broken = { ...none, reason: `at ${rate}/s already ${problem.reason}` };

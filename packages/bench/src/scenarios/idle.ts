@@ -33,9 +33,13 @@ export const idle: Scenario = {
     if (blind !== undefined)
       return [{ params: {}, outcome: { kind: "not applicable", reason: blind } }];
     const { subscribers, ...site } = work(settings);
-    await using trial = await Trial.start(ground, contender, { ...site, backOffMs: BACK_OFF_MS });
-    await trial.openWeighed(subscribers);
     const { seed } = settings;
+    await using trial = await Trial.start(ground, contender, {
+      ...site,
+      seed,
+      backOffMs: BACK_OFF_MS,
+    });
+    await trial.openWeighed(subscribers);
     const seen = await trial.play({
       rate: 0,
       warmUpMs,
@@ -44,7 +48,9 @@ export const idle: Scenario = {
       toleranceMs: TOLERANCE_MS,
     });
     const metrics = { ...perSubscriberSecond(trial, seen), ...trial.memory() };
-    const samples = { serverCpuPercent: seen.serverCpuPercent };
-    return [{ params: {}, outcome: judge(seen) ?? { kind: "measured", metrics, samples } }];
+    const { generator, serverCpuPercent } = seen;
+    const samples = { serverCpuPercent };
+    const measured = { kind: "measured", metrics, generator, samples } as const;
+    return [{ params: {}, outcome: judge(seen) ?? measured }];
   },
 };

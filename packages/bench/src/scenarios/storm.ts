@@ -49,7 +49,7 @@ export const storm: Scenario = {
       // What outlives a server lies in a file. An event stream says itself how long its clients
       // wait, up to twice as long as it is told: it is told so that the bound is the same for all.
       const options = { database: join(folder, "outbox.db"), retryMs: site.backOffMs / 2 };
-      await using trial = await Trial.start(ground, contender, { ...site, options });
+      await using trial = await Trial.start(ground, contender, { ...site, seed, options });
       await trial.open(subscribers);
       const common = { rate, warmUpMs: 0, seed, toleranceMs: TOLERANCE_MS };
       const calm = await trial.play({ ...common, measureMs: BEFORE_MS });
@@ -57,7 +57,7 @@ export const storm: Scenario = {
       if (problem) return [{ params: {}, outcome: problem }];
       const after = { measureMs: AFTER_MS, patienceMs: PATIENCE_MS };
       const seen = await trial.crash({ ...common, ...after });
-      const { killedAt, wholeAt, doubled, serverCpuPercent, staleness, publish } = seen;
+      const { killedAt, wholeAt, doubled, serverCpuPercent, staleness, publish, generator } = seen;
       // What comes twice after a cut is counted, and is no violation.
       const broken = judge({ ...seen, doubled: 0 });
       if (broken) return [{ params: {}, outcome: broken }];
@@ -67,8 +67,8 @@ export const storm: Scenario = {
         ...(whyBlind() === undefined && { peakCpuPercent: Math.max(...serverCpuPercent) }),
       };
       const samples = { serverCpuPercent };
-      const outcome = { kind: "measured", metrics, staleness, publish, samples } as const;
-      return [{ params: {}, outcome }];
+      const figures = { metrics, staleness, publish, generator, samples };
+      return [{ params: {}, outcome: { kind: "measured", ...figures } }];
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

@@ -48,9 +48,10 @@ export class Poll extends Connection {
 
   // The first pauses are anything up to a whole one, so that the crowd is spread at once.
   #first = true;
+  readonly #spread = this.dice(1);
   #pauseMs(): number {
     const { pollMs } = this.crowd.site;
-    const share = this.#first ? Math.random() : 1 + Math.random() / 5;
+    const share = this.#first ? this.#spread.next() : 0.9 + 0.2 * this.#spread.next();
     this.#first = false;
     return pollMs * share;
   }

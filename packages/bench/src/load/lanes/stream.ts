@@ -1,14 +1,18 @@
 import { Connection, expectStatus, get } from "../connection.ts";
 import { scan } from "../stamp.ts";
 
+const BLANK = Buffer.from("\n\n");
+const CR = 0x0d;
+
 /** A subscriber of one answer that never ends: Server-Sent Events. */
 export class Stream extends Connection {
   #path: string;
   #isOpen = false;
-  // What the next bytes complete: the head, then a stamp that was cut in two.
+  // What the next bytes complete: the head, then a message.
   #rest: Buffer | undefined;
-  // The last bytes that came: in them lies the cursor, which is looked for only when it is needed.
+  // The last bytes with a cursor in them. It is read only when it is needed.
   #recent: Buffer = Buffer.alloc(0);
+  #recentEnd = 0;
   #retryMs: number | undefined;
 
   constructor(path: string, ...subscriber: ConstructorParameters<typeof Connection>) {
@@ -17,7 +21,7 @@ export class Stream extends Connection {
   }
 
   protected greet(): void {
-    const cursor = cursorIn(this.#recent.toString("latin1"));
+    const cursor = cursorIn(this.#recent, this.#recentEnd);
     const resume = cursor === undefined ? [] : [`Last-Event-ID: ${cursor}`];
     this.#isOpen = false;
     this.#rest = undefined;
@@ -27,9 +31,15 @@ export class Stream extends Connection {
   protected receive(chunk: Buffer): void {
     const bytes = this.#rest ? Buffer.concat([this.#rest, chunk]) : chunk;
     if (!this.#isOpen && !this.#open(bytes)) return;
-    const done = scan(bytes, this.hit);
-    this.#rest = done < bytes.length ? bytes.subarray(done) : undefined;
-    this.#recent = bytes;
+    // An event is there when its message is: at the blank line, and not where its stamp lies.
+    const end = endOfMessages(bytes);
+    // What ends a chunk of the transfer follows, as a rule, and is no part of a message.
+    const isDone = end === bytes.length || (bytes[end] === CR && bytes.length <= end + 2);
+    this.#rest = isDone ? undefined : bytes.subarray(end);
+    if (scan(bytes, this.hit, end) > 0 || cursorIn(bytes, end) !== undefined) {
+      this.#recent = bytes;
+      this.#recentEnd = end;
+    }
   }
 
   // The head, and with it or after it whatever the server says first.
@@ -51,8 +61,12 @@ export class Stream extends Connection {
   }
 }
 
-// The id of the last whole message.
-const cursorIn = (text: string): string | undefined => {
-  const whole = text.slice(0, text.lastIndexOf("\n\n"));
-  return /^[^]*\nid: ([^\n]*)\n/.exec(whole)?.[1];
+// Behind the last blank line; 0 when there is none.
+const endOfMessages = (bytes: Buffer): number => {
+  const blank = bytes.lastIndexOf(BLANK);
+  return blank < 0 ? 0 : blank + BLANK.length;
 };
+
+// The last id in messages that are whole.
+const cursorIn = (bytes: Buffer, end: number): string | undefined =>
+  /^(?:[^]*\n)?id: ([^\n]*)\n/.exec(bytes.toString("latin1", 0, end))?.[1];

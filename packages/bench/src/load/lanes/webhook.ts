@@ -68,7 +68,7 @@ export class Endpoints extends Crowd {
       if (head < 0 || text.length < end) break;
       // `POST /<subscriber> HTTP/1.1`
       const subscriber = Number(text.slice("POST /".length, text.indexOf(" ", 6)));
-      scanText(text.slice(head + 4, end), (number) => this.tally?.hit(subscriber, number, at));
+      scanText(text.slice(head + 4, end), (number) => this.tally.hit(subscriber, number, at));
       this.traffic.requests++;
       this.traffic.bytesIn += socket.write(RECEIPT);
       text = text.slice(end);

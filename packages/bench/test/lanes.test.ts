@@ -1,0 +1,154 @@
+// How subscribers read and come back, with a server that is told each byte.
+import { afterEach, expect, spyOn, test } from "bun:test";
+import { turn } from "@tidings/shared/random";
+import type { Socket } from "bun";
+import { Connection, Connections } from "../src/load/connection.ts";
+import { crowdOf } from "../src/load/crowd-of.ts";
+import { Poll } from "../src/load/lanes/poll.ts";
+import { stamped } from "../src/load/stamp.ts";
+import { Tally } from "../src/load/tally.ts";
+import type { Site } from "../src/load/wire.ts";
+
+const HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
+const behaviour = { pollMs: 1_000, backOffMs: 0, seed: 1, subscribers: 1 };
+
+const open: AsyncDisposable[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0)) await one[Symbol.asyncDispose]();
+});
+
+/** One subscriber of an event stream, and the server's end of its connection. */
+const stream = async (count: number) => {
+  let connected = Promise.withResolvers<{ socket: Socket; request: string }>();
+  const listener = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      data(socket, request) {
+        socket.setNoDelay(true);
+        socket.write(HEAD);
+        connected.resolve({ socket, request: `${request}` });
+      },
+    },
+  });
+  const url = `http://127.0.0.1:${listener.port}`;
+  const crowd = crowdOf({ ...behaviour, url, wire: { kind: "stream", path: "/events" } });
+  crowd.tally = new Tally(1, { first: 0, count, perSecond: 1, startAt: 0, seed: 1 }, 0);
+  open.push({
+    async [Symbol.asyncDispose]() {
+      await crowd.close();
+      listener.stop(true);
+    },
+  });
+  await crowd.open(0, 1);
+  let { socket } = await connected.promise;
+  let sent = HEAD.length;
+  return {
+    crowd,
+    /** Resolves when the subscriber has read it. */
+    async send(piece: string) {
+      socket.write(piece);
+      sent += piece.length;
+      while (crowd.traffic.bytesOut < sent) await turn();
+    },
+    /** Cuts the connection, and gives the request with which the subscriber comes back. */
+    async cut(): Promise<string> {
+      connected = Promise.withResolvers();
+      socket.terminate();
+      const next = await connected.promise;
+      socket = next.socket;
+      sent += HEAD.length;
+      while (crowd.traffic.bytesOut < sent) await turn();
+      return next.request;
+    },
+  };
+};
+
+const message = (number: number) => `id: c-${number}\ndata: {"data":"${stamped(number, 20)}"}\n\n`;
+
+test("an event counts when its message is whole, wherever the network cuts it", async () => {
+  const { length } = message(0);
+  const { crowd, send } = await stream(length);
+  for (let cut = 1; cut < length; cut++) {
+    await send(message(cut - 1).slice(0, cut));
+    expect(crowd.tally).toMatchObject({ delivered: cut - 1, doubled: 0 });
+    // The end of a transfer's chunk may follow, and its beginning may come before the next one.
+    await send(`${message(cut - 1).slice(cut)}${cut % 2 ? "\r\n4a\r\n" : ""}`);
+    expect(crowd.tally).toMatchObject({ delivered: cut, doubled: 0 });
+  }
+});
+
+test("a cut stream resumes after the last event that came whole", async () => {
+  const { send, cut } = await stream(100);
+  const ask = `Last-Event-ID: c-`;
+  await send(message(0));
+  for (let at = 1; at < message(1).length; at++) {
+    // Neither a part of a message nor what says nothing hides the cursor.
+    await send(message(2 * at - 1));
+    await send(":\n\n");
+    await send(message(2 * at).slice(0, at));
+    expect(await cut()).toContain(`${ask}${2 * at - 1}\r\n`);
+    await send(message(2 * at).slice(0, at));
+    await send(message(2 * at).slice(at));
+    expect(await cut()).toContain(`${ask}${2 * at}\r\n`);
+  }
+  // Of heartbeats and of first messages too, and wherever in its message the id stands.
+  await send("id: c-head\n\n");
+  expect(await cut()).toContain(`${ask}head\r\n`);
+  await send(`data: ${stamped(99, 10)}\nid: c-tail\n\n:\n\n`);
+  expect(await cut()).toContain(`${ask}tail\r\n`);
+});
+
+class Silent extends Connection {
+  greet() {}
+  receive() {}
+}
+
+const pausesOf = async (act: () => void): Promise<readonly number[]> => {
+  using timers = spyOn(globalThis, "setTimeout");
+  timers.mockImplementation(((): Timer => ({}) as Timer) as unknown as typeof setTimeout);
+  act();
+  return timers.mock.calls.map(([, ms]) => ms ?? 0);
+};
+
+const siteOf = (site: Partial<Site>): Site => ({
+  ...behaviour,
+  backOffMs: 250,
+  url: "http://127.0.0.1:1",
+  wire: { kind: "poll", path: "/", held: false, cursor: "query" },
+  ...site,
+});
+
+test("the pauses before a subscriber comes back are its own, and the same in each run", async () => {
+  const luck = (seed: number, index: number) => {
+    const crowd = new Connections(siteOf({ seed }), (...subscriber) => new Silent(...subscriber));
+    const subscriber = new Silent(crowd, index);
+    return pausesOf(() => {
+      for (let failure = 0; failure < 4; failure++) subscriber.closed();
+    });
+  };
+  const pauses = await luck(1, 0);
+  pauses.forEach((ms, failure) => expect(ms).toBeWithin(0, 250 * 2 ** failure));
+  expect(await luck(1, 0)).toEqual(pauses);
+  expect(await luck(1, 1)).not.toEqual(pauses);
+  expect(await luck(2, 0)).not.toEqual(pauses);
+});
+
+test("polls are as far apart as is said, on average, and the first are spread", async () => {
+  const body = '{"events":[],"cursor":"5"}';
+  const answer = Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  const luck = (index: number) => {
+    const wire = { kind: "poll", path: "/", held: false, cursor: "query" } as const;
+    const crowd = new Connections(siteOf({ wire }), (...one) => new Poll(wire, ...one));
+    const poll = new Poll(wire, crowd, index);
+    return pausesOf(() => {
+      for (let answers = 0; answers < 200; answers++) poll.received(answer);
+    });
+  };
+  const [first = 0, ...others] = await luck(0);
+  expect(first).toBeWithin(0, 1_000);
+  for (const ms of others) expect(ms).toBeWithin(900, 1_100);
+  expect(others.reduce((a, b) => a + b) / others.length).toBeWithin(990, 1_010);
+  expect(await luck(0)).toEqual([first, ...others]);
+  expect((await luck(1))[0]).not.toBe(first);
+});
