@@ -35,7 +35,7 @@ const usage = `usage: bun run bench [options]              measures, in under th
        bun run bench compare A.json B.json  what is different, and what is noise
        bun run bench report FILE.json       makes the report of a result again
   --quick            fan-out only, in half a minute
-  --full             five rounds of everything, with long windows
+  --full             five rounds of everyone in everything, with long windows
   --only a,b         only these lanes or contenders, such as sse,ws
   --peers            with what others have written, as far as it is installed
   --scenario NAME    ${scenarios.map(({ name }) => name).join(", ")}; default: all

@@ -11,8 +11,11 @@
 // is killed changes nothing: what nobody takes is tried again, and is late.
 //
 // A run warms up, and only then it is measured. Rounds go over all contenders, each round in an
-// order of its own from a seed; one contender runs twice in each round (A and B), and how far it is
-// from itself is the noise. What a server costs is read from the operating system: CPU time and
+// order of its own from a seed. Fan-out has five rounds, with the baselines and peers, and one
+// contender runs twice in each (A and B): how far it is from itself is the noise. When time is
+// short, the other scenarios have one round of the techniques only, and of those the frontier runs
+// one twice; a single round has no interval. `--full` has five rounds of everything, with
+// baselines, peers and a contender that runs twice everywhere. What a server costs is read from the operating system: CPU time and
 // memory of its process and its children. Memory per subscriber is what the last three quarters of
 // them add: what is taken for whoever comes first is not shared out. Bytes and requests are the
 // generator's own counts.

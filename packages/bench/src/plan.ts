@@ -23,17 +23,20 @@ export interface Selection {
 /**
  * What runs when. The rounds of a scenario go over all of its contenders, each in an order of its
  * own, so that whatever changes on the machine meets all of them. Where the scenario asks for
- * it, one contender runs twice in each round: how far it is from itself is the noise.
+ * it, and everywhere when there is time, baselines and peers take part, and one contender runs
+ * twice in each round: how far it is from itself is the noise.
  */
 export const planOf = ({ scenarios, contenders }: Selection, settings: Settings): Planned[] => {
   const random = createRandom(settings.seed);
+  const thorough = settings.mode === "full";
   return scenarios.flatMap((scenario) => {
-    const some = contenders.filter(({ kind }) => scenario.forAll || kind === "tidings");
+    const isForAll = scenario.forAll || thorough;
+    const some = contenders.filter(({ kind }) => isForAll || kind === "tidings");
     const manyRounds = scenario.inRounds || settings.roundsOfAll;
     return Array.from({ length: manyRounds ? settings.rounds : 1 }, (_, i) => i + 1).flatMap(
       (round) =>
         shuffled(
-          scenario.twice ? withReplica(some) : some.map((contender) => ({ contender })),
+          scenario.twice || thorough ? withReplica(some) : some.map((contender) => ({ contender })),
           random,
         ).map((entry, place) => ({
           ...entry,

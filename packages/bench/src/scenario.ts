@@ -14,9 +14,9 @@ export interface Cell {
 export interface Scenario extends Omit<Named, "params"> {
   /** Whether its figures need several rounds, even when time is short. */
   readonly inRounds: boolean;
-  /** Whether one contender takes part twice, so that the noise is known. */
+  /** Whether one contender takes part twice, so that the noise is known, even when time is short. */
   readonly twice: boolean;
-  /** Whether baselines and peers take part; else only the techniques do. */
+  /** Whether baselines and peers take part, and not only the techniques, even when time is short. */
   readonly forAll: boolean;
   /** Options of the command that change nothing in it. */
   readonly ignores?: readonly ("rate" | "payload")[];

@@ -38,4 +38,16 @@ test("each round has everybody once, one of them twice, in an order of its own",
   // Elsewhere a round is enough, and the techniques are among themselves.
   const storm = plan.filter(({ scenario }) => scenario.name === "storm");
   expect(storm.map(({ contender }) => contender.kind)).toEqual(lanes.map(() => "tidings"));
+  // With more time it is the same everywhere.
+  const full = planOf(everything, settingsOf("full"));
+  for (const { name } of scenarios) {
+    const runs = full.filter(({ scenario }) => scenario.name === name);
+    for (const round of [1, 2, 3, 4, 5])
+      expect(
+        runs
+          .filter((run) => run.round === round)
+          .map(({ contender, replica = "" }) => contender.name + replica)
+          .toSorted(),
+      ).toEqual(orders[0]?.toSorted() ?? []);
+  }
 });
