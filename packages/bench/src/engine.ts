@@ -1,8 +1,9 @@
 // The method.
 //
 // Each run has a server of its own, fresh, as a process on a core of its own. The load generator
-// has the other cores: processes that hold the subscribers, and one that publishes. Where the system
-// cannot pin processes, the result says so.
+// has the other cores: processes that hold the subscribers, one that publishes, and the bench itself,
+// which looks at the server's CPU every 100 ms. Where the system cannot pin processes, the result
+// says so.
 //
 // The loop is open. When each event is to be published is settled before the run begins, and
 // whatever the server does, it is published then. Both latencies count from that intended moment,
@@ -39,7 +40,7 @@ import type { Contender } from "./contender.ts";
 import { lanes } from "./contenders.ts";
 import { conditionsOf } from "./conditions.ts";
 import { Fleet } from "./load/fleet.ts";
-import { places, type Places } from "./machine.ts";
+import { places, stayOn, type Places } from "./machine.ts";
 import { planOf, type Planned, type Selection } from "./plan.ts";
 import { SCHEMA, type Audit, type Result, type Run } from "./result.ts";
 import type { Cell } from "./scenario.ts";
@@ -83,6 +84,8 @@ export const bench = async (options: BenchOptions): Promise<Result> => {
   const startedAt = new Date();
   const begun = performance.now();
   const where = places();
+  // What is done here must not disturb the servers on their core.
+  using _ = stayOn(...where.load);
   const ground = { fleet: new Fleet(where), places: where };
   const plan = planOf(options, settings);
   const totalMs = estimateMs(options, settings);

@@ -50,7 +50,7 @@ export const rssBytes = (pid: number): number =>
   }, 0);
 
 /** The cores that this process may use: `0-3,6`. */
-const allowedCores = (): readonly number[] => {
+export const allowedCores = (): readonly number[] => {
   const [, ranges = ""] = /^Cpus_allowed_list:\s+(\S+)/m.exec(read("/proc/self/status")) ?? [];
   return ranges.split(",").flatMap((range) => {
     const [from, to = from] = range.split("-").map(Number);
@@ -74,6 +74,16 @@ export const places = (): Places => {
   if (!Bun.which("taskset")) return free("there is no taskset here");
   if (server === undefined || load.length === 0) return free("there is only one core");
   return { server, load, whyFree: undefined };
+};
+
+/** Keeps this process, with all its threads, on some cores until it is disposed of. */
+export const stayOn = (...cores: readonly number[]): Disposable => {
+  const before = allowedCores();
+  const pin = (to: readonly number[]) => {
+    if (cores.length > 0) Bun.spawnSync(["taskset", "-a", "-c", "-p", to.join(), `${process.pid}`]);
+  };
+  pin(cores);
+  return { [Symbol.dispose]: () => pin(before) };
 };
 
 /** The beginning of a command line that stays on these cores. */

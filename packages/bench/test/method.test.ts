@@ -1,12 +1,13 @@
 // The method, held to what it says, with servers and generators that are wrong on purpose.
 import { afterAll, expect, test } from "bun:test";
 import { run } from "../../../scripts/launch.ts";
+import type { Contender } from "../src/contender.ts";
 import { audit } from "../src/audit.ts";
 import { bench } from "../src/engine.ts";
 import { Fleet } from "../src/load/fleet.ts";
 import { now } from "../src/load/clock.ts";
 import { stamped } from "../src/load/stamp.ts";
-import { whyBlind } from "../src/machine.ts";
+import { allowedCores, places as placesHere, whyBlind } from "../src/machine.ts";
 import { validateResult } from "../src/result.ts";
 import { burst } from "../src/scenarios/burst.ts";
 import { fanOut } from "../src/scenarios/fan-out.ts";
@@ -20,6 +21,7 @@ import { mortal, streamOf, type Deliver } from "./servers.ts";
 
 const places = { server: undefined, load: [], whyFree: "tests run side by side" };
 const fleet = new Fleet(places);
+const real = placesHere();
 afterAll(() => fleet[Symbol.asyncDispose]());
 
 const SUBSCRIBERS = 3;
@@ -37,6 +39,12 @@ const play = async (deliver: Deliver, options: Partial<StretchOptions> = {}) => 
   await trial.open(SUBSCRIBERS);
   return await trial.play({ ...stretch, ...options });
 };
+
+class Calm extends Fleet {
+  override async play(stretch: Parameters<Fleet["play"]>[0]) {
+    return { ...(await super.play(stretch)), bottleneck: undefined };
+  }
+}
 
 // Whether the machine had time for the generator is none of these tests' business.
 const verdict = (account: Awaited<ReturnType<typeof play>>) =>
@@ -132,11 +140,6 @@ test("a busy generator excuses what is late or lost, and nothing else", async ()
 }, 10_000);
 
 test("a run says how busy and how late the generator was", async () => {
-  class Calm extends Fleet {
-    override async play(stretch: Parameters<Fleet["play"]>[0]) {
-      return { ...(await super.play(stretch)), bottleneck: undefined };
-    }
-  }
   await using calm = new Calm(places);
   const good = streamOf((send, event) => send(event));
   const settings = { ...settingsOf("quick"), subscribers: 2, measureMs: 200 };
@@ -190,8 +193,9 @@ test("a stall delays all that was to be published meanwhile, and all of it shows
 test("publishing goes on while a server is away, and all that had to wait shows", async () => {
   const AWAY_MS = 500;
   const settings = { ...settingsOf("quick"), subscribers: SUBSCRIBERS, rate: 20 };
+  await using calm = new Calm(places);
   const play = (forgets: boolean) =>
-    storm.run({ fleet, places }, mortal({ awayMs: AWAY_MS, forgets }), settings);
+    storm.run({ fleet: calm, places }, mortal({ awayMs: AWAY_MS, forgets }), settings);
 
   const [whole] = await play(false);
   if (whole?.outcome.kind !== "measured") throw new Error(JSON.stringify(whole));
@@ -207,6 +211,37 @@ test("publishing goes on while a server is away, and all that had to wait shows"
   const [forgotten] = await play(true);
   expect(forgotten?.outcome).toMatchObject({ kind: "failed", lost: expect.any(Number) });
 }, 30_000);
+
+test.skipIf(real.whyFree !== undefined)(
+  "the bench stays away from the server's core, and goes back when it has ended",
+  async () => {
+    const before = allowedCores();
+    const seen: (readonly number[])[] = [];
+    const good = streamOf((send, event) => send(event));
+    const watched: Contender = {
+      ...good,
+      start(options) {
+        seen.push(allowedCores());
+        return good.start(options);
+      },
+    };
+    const settings = { ...settingsOf("quick"), rounds: 1, subscribers: 2, measureMs: 200 };
+    const work = { scenarios: scenarios.slice(0, 1), contenders: [watched], settings, flags: [] };
+    await bench(work);
+    expect(seen[0]).toEqual(real.load);
+    expect(allowedCores()).toEqual(before);
+  },
+  10_000,
+);
+
+test.skipIf(real.whyFree !== undefined)(
+  "a generator has no more cores than processes",
+  async () => {
+    const [core = 0] = real.load;
+    await using crowded = new Fleet({ load: Array.from({ length: 9 }, () => core) });
+    expect(crowded.cores).toBe(5);
+  },
+);
 
 // Without /proc there is no memory to be read.
 test.skipIf(whyBlind() !== undefined)(
