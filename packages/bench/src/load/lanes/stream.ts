@@ -3,6 +3,7 @@ import { scan } from "../stamp.ts";
 
 const BLANK = Buffer.from("\n\n");
 const CR = 0x0d;
+const LF = 0x0a;
 
 /** A subscriber of one answer that never ends: Server-Sent Events. */
 export class Stream extends Connection {
@@ -63,6 +64,10 @@ export class Stream extends Connection {
 
 // Behind the last blank line; 0 when there is none.
 const endOfMessages = (bytes: Buffer): number => {
+  // As a rule it is the end, or what ends a chunk of the transfer follows: no search is needed.
+  const { length } = bytes;
+  const end = bytes[length - 2] === CR ? length - 2 : length;
+  if (bytes[end - 1] === LF && bytes[end - 2] === LF) return end;
   const blank = bytes.lastIndexOf(BLANK);
   return blank < 0 ? 0 : blank + BLANK.length;
 };
