@@ -136,7 +136,10 @@ test("a busy generator excuses what is late or lost, and nothing else", async ()
   await using busy = new Busy(places);
   const doubling = streamOf((send, event) => (send(event), send(event)));
   const [cell] = await burst.run({ fleet: busy, places }, doubling, settingsOf("quick"));
-  expect(cell?.outcome).toMatchObject({ kind: "failed", reason: "200 deliveries came twice" });
+  expect(cell?.outcome).toMatchObject({
+    kind: "failed",
+    reason: expect.stringContaining("came twice"),
+  });
 }, 10_000);
 
 test("a run says how busy and how late the generator was", async () => {
@@ -194,10 +197,8 @@ test("publishing goes on while a server is away, and all that had to wait shows"
   const AWAY_MS = 500;
   const settings = { ...settingsOf("quick"), subscribers: SUBSCRIBERS, rate: 20 };
   await using calm = new Calm(places);
-  const play = (forgets: boolean) =>
-    storm.run({ fleet: calm, places }, mortal({ awayMs: AWAY_MS, forgets }), settings);
-
-  const [whole] = await play(false);
+  const ground = { fleet: calm, places };
+  const [whole] = await storm.run(ground, mortal({ awayMs: AWAY_MS }), settings);
   if (whole?.outcome.kind !== "measured") throw new Error(JSON.stringify(whole));
   const { metrics, staleness, publish } = whole.outcome;
   expect(metrics.wholeAfterMs).toBeGreaterThan(AWAY_MS);
@@ -208,9 +209,11 @@ test("publishing goes on while a server is away, and all that had to wait shows"
   expect(quantile(publish, 0.8)).toBeGreaterThan((AWAY_MS / 2) * 1000);
   expect(quantile(staleness, 0.8)).toBeGreaterThan((AWAY_MS / 2) * 1000);
 
-  const [forgotten] = await play(true);
-  expect(forgotten?.outcome).toMatchObject({ kind: "failed", lost: expect.any(Number) });
-}, 30_000);
+  const forgetful = mortal({ awayMs: AWAY_MS, forgets: true });
+  await using trial = await Trial.start(ground, forgetful, site);
+  await trial.open(SUBSCRIBERS);
+  expect(verdict(await trial.crash(stretch))).toMatchObject({ kind: "failed", doubled: 0 });
+}, 10_000);
 
 test.skipIf(real.whyFree !== undefined)(
   "the bench stays away from the server's core, and goes back when it has ended",
@@ -275,6 +278,23 @@ test("a server that does not start is its own failure, and the others go on", as
   expect(outcomes.get(good.name)?.kind).not.toBe("failed");
 }, 10_000);
 
+test("deliveries are counted, and not what should have been delivered", async () => {
+  const arrivals: number[] = [];
+  // Loses what comes too fast: about 200 in a second is too much.
+  const narrow = streamOf((send, event) => {
+    arrivals.push(now());
+    if (now() - (arrivals.at(-62) ?? 0) > 300) send(event);
+  });
+  const settings = { ...settingsOf("quick"), subscribers: SUBSCRIBERS };
+  await using calm = new Calm(places);
+  const [cell] = await burst.run({ fleet: calm, places }, narrow, settings);
+  if (cell?.outcome.kind !== "measured") throw new Error(JSON.stringify(cell));
+  const { highestRate = NaN, deliveredPerSecond = NaN } = cell.outcome.metrics;
+  const share = deliveredPerSecond / (highestRate * SUBSCRIBERS);
+  expect(share).not.toBe(1);
+  expect(Math.abs(share - 1)).toBeLessThan(0.5);
+}, 30_000);
+
 test("a run that fails voids all of its cells, and all that it can no longer try", async () => {
   const settings = { ...settingsOf("quick"), subscribers: SUBSCRIBERS };
   const dead = streamOf(() => {});
@@ -284,7 +304,8 @@ test("a run that fails voids all of its cells, and all that it can no longer try
   const result = await bench({ scenarios: [frontier], contenders, settings, flags: [] });
   const { runs } = validateResult(result);
   const forgetful = streamOf((send, event, number) => number === 2 || send(event));
-  const played = await frontier.run({ fleet, places }, forgetful, settings);
+  await using calm = new Calm(places);
+  const played = await frontier.run({ fleet: calm, places }, forgetful, settings);
   for (const [cells, reason] of [
     [runs.filter(({ replica }) => replica !== "B"), "no port"],
     [played, "had not arrived in time"],

@@ -2,9 +2,11 @@ import { expect, test } from "bun:test";
 import { baselines, lanes } from "../src/contenders.ts";
 import { estimateMs } from "../src/engine.ts";
 import { planOf } from "../src/plan.ts";
+import { nextRate } from "../src/scenarios/burst.ts";
 import { scenarios } from "../src/scenarios.ts";
 import { settingsOf } from "../src/settings.ts";
 
+const problem = { kind: "failed", reason: "late", lost: 0, doubled: 0, reordered: 0 } as const;
 const everything = { scenarios, contenders: [...lanes, ...baselines] };
 
 test("every lane is there, the pair of webhook servers as one, and has its baseline", () => {
@@ -17,6 +19,23 @@ test("the time that it takes is known beforehand, and is not too long", () => {
   expect(estimateMs(everything, settingsOf("default"))).toBeLessThan(3 * 60_000);
   const quick = { ...everything, scenarios: scenarios.slice(0, 1) };
   expect(estimateMs(quick, settingsOf("quick"))).toBeLessThan(30_000);
+});
+
+test("the highest rate is found between two that are no more than a third apart", () => {
+  for (let capacity = 1; capacity < 30_000; capacity = Math.ceil(capacity * 1.07)) {
+    const steps: Parameters<typeof nextRate>[0][number][] = [];
+    for (let rate = nextRate(steps); rate !== undefined; rate = nextRate(steps))
+      steps.push({ rate, problem: rate > capacity ? problem : undefined });
+    const rates = steps.map(({ rate }) => rate);
+    const held = Math.max(...rates.filter((rate) => rate <= capacity));
+    const next = Math.min(...rates.filter((rate) => rate > capacity));
+    expect(next).toBeLessThanOrEqual(Math.max(held + 1, (held * 4) / 3));
+    expect(rates.length).toBeLessThan(9);
+    expect(new Set(rates).size).toBe(rates.length);
+  }
+  // Nobody is tried with less than one, or with more than the end.
+  expect(nextRate([{ rate: 1, problem }])).toBeUndefined();
+  expect(nextRate([{ rate: 32_768, problem: undefined }])).toBeUndefined();
 });
 
 test("each round has everybody once, one of them twice, in an order of its own", () => {

@@ -1,3 +1,4 @@
+import type { Contender } from "../contender.ts";
 import type { Failed, Generator, Invalid, Outcome } from "../result.ts";
 import type { Scenario } from "../scenario.ts";
 import type { Settings } from "../settings.ts";
@@ -13,10 +14,14 @@ const work = ({ subscribers, payloadBytes }: Settings) => ({
   boundMs: 250,
 });
 
-// Long steps until one fails; then the gap is halved, in the logarithm, so many times.
-const LADDER = [8, 64, 512, 4_096, 32_768];
-const HALVINGS = 2;
-const STEPS = 7;
+// Long steps until one is held and another one is not; then the gap is halved, in the logarithm,
+// until it is no wider than a third.
+const FIRST = 64;
+const FACTOR = 8;
+const MOST = 32_768;
+const FINE = 4 / 3;
+// As it goes mostly: four steps up, and three halvings, of which most fail.
+const [STEPS, SERVERS] = [8, 5];
 
 const warmUpMs = 100;
 const measureMs = ({ mode }: Settings) => (mode === "full" ? 3_000 : 300);
@@ -33,43 +38,44 @@ export const burst: Scenario = {
   params: work,
   cells: () => [{}],
   estimateMs: (contender, settings) =>
-    (1 + HALVINGS) * (OPEN_MS + 2 * work(settings).boundMs) +
+    SERVERS * (OPEN_MS + 2 * work(settings).boundMs) +
     STEPS * (warmUpMs + measureMs(settings) + longestPauseMs(contender, work(settings))),
 
   async run(ground, contender, settings) {
     const { subscribers, ...site } = work(settings);
     const options = { ...site, seed: settings.seed, backOffMs: BACK_OFF_MS };
     const steps: Step[] = [];
-    // Who has failed has a backlog, so the next steps are another server's.
-    const climb = async (rates: readonly number[]) => {
+    let again: number | undefined;
+    let rate = nextRate(steps);
+    while (rate !== undefined) {
       await using trial = await Trial.start(ground, contender, options);
       await trial.open(subscribers);
-      for (const rate of rates) {
+      for (let isFresh = true; isFresh && rate !== undefined; rate = nextRate(steps)) {
         const step = await play(trial, settings, rate);
-        steps.push(step);
-        if (step.problem) return;
+        // Who has failed has a backlog, so the next step is another server's.
+        isFresh = step.problem === undefined;
+        // The machine may have had something else to do for a moment.
+        const isChance = step.problem?.kind === "invalid" && again !== rate;
+        if (isChance) again = rate;
+        else steps.push(step);
       }
-    };
-    const climbOrTryAgain = async (rates: readonly number[]) => {
-      await climb(rates);
-      const last = steps.at(-1);
-      if (last?.problem?.kind !== "invalid") return;
-      // The machine may have had something else to do for a moment.
-      steps.pop();
-      await climb(rates.slice(rates.indexOf(last.rate)));
-    };
-    await climbOrTryAgain(LADDER);
-    for (let halving = 0; halving < HALVINGS; halving++) {
-      const { good, bad } = edge(steps);
-      if (!good || !bad) break;
-      await climbOrTryAgain([Math.round(Math.sqrt(good.rate * bad.rate))]);
     }
-    return [{ params: {}, outcome: outcomeOf(steps, subscribers) }];
+    return [{ params: {}, outcome: outcomeOf(steps, contender, site) }];
   },
+};
+
+/** What is to be tried next; undefined when the edge is known. */
+export const nextRate = (steps: readonly Pick<Step, "rate" | "problem">[]): number | undefined => {
+  const { good, bad } = edge(steps);
+  if (!bad) return good?.rate === MOST ? undefined : good ? good.rate * FACTOR : FIRST;
+  if (!good) return bad.rate === 1 ? undefined : bad.rate / FACTOR;
+  const isFine = bad.rate <= Math.max(good.rate * FINE, good.rate + 1);
+  return isFine ? undefined : Math.round(Math.sqrt(good.rate * bad.rate));
 };
 
 interface Step {
   readonly rate: number;
+  readonly deliveredPerSecond: number;
   readonly p99Us: number;
   readonly generator: Generator;
   /** Why it failed; undefined when it did not. */
@@ -87,8 +93,9 @@ const play = async (trial: Trial, settings: Settings, rate: number): Promise<Ste
   const late = p99Us > allowedMs * 1000 && `the p99 is ${Math.round(p99Us / 1000)} ms`;
   const problem = broken ?? (late ? { ...none, reason: `at ${rate}/s ${late}` } : undefined);
   // What was held was held, however busy the generator was. What was late or lost may be its fault.
-  const { generator, bottleneck } = seen;
-  const step = { rate, p99Us, generator };
+  const { generator, bottleneck, share } = seen;
+  const deliveredPerSecond = (share.delivered / share.ms) * 1000;
+  const step = { rate, deliveredPerSecond, p99Us, generator };
   if (!problem || bottleneck === undefined || judge(seen)?.kind === "failed")
     return { ...step, problem };
   return { ...step, problem: { kind: "invalid", reason: `at ${rate}/s ${bottleneck}` } };
@@ -96,7 +103,7 @@ const play = async (trial: Trial, settings: Settings, rate: number): Promise<Ste
 
 const none = { kind: "failed", lost: 0, doubled: 0, reordered: 0 } as const;
 
-const edge = (steps: readonly Step[]) => {
+const edge = <Tried extends Pick<Step, "rate" | "problem">>(steps: readonly Tried[]) => {
   const sorted = steps.toSorted((a, b) => a.rate - b.rate);
   return {
     good: sorted.findLast(({ problem }) => !problem),
@@ -104,16 +111,25 @@ const edge = (steps: readonly Step[]) => {
   };
 };
 
-const outcomeOf = (steps: readonly Step[], subscribers: number): Outcome => {
+const outcomeOf = (
+  steps: readonly Step[],
+  contender: Contender,
+  site: { readonly pollMs: number },
+): Outcome => {
   const { good, bad } = edge(steps);
   if (!good) return bad?.problem ?? { ...none, reason: "no rate could be tried" };
   // Who kept up until the generator could not, or until the end of the ladder, may take more.
   const more = !bad || bad.problem?.kind === "invalid";
+  const { rate: highestRate, deliveredPerSecond, generator } = good;
+  // A stretch is too short for all that rest between two polls to come by.
+  const isCounted = longestPauseMs(contender, site) === 0;
   return {
     kind: "measured",
-    metrics: { highestRate: good.rate, deliveredPerSecond: good.rate * subscribers },
-    generator: good.generator,
-    ...(more && { atLeast: ["highestRate", "deliveredPerSecond"] }),
+    metrics: { highestRate, ...(isCounted && { deliveredPerSecond }) },
+    generator,
+    ...(more && {
+      atLeast: ["highestRate", ...(isCounted ? (["deliveredPerSecond"] as const) : [])],
+    }),
     samples: { rate: steps.map(({ rate }) => rate), p99Us: steps.map(({ p99Us }) => p99Us) },
   };
 };

@@ -1,7 +1,7 @@
 import { stamped } from "../load/stamp.ts";
 
 /** A server's start, its subscribers' and its end, about, in milliseconds. */
-export const OPEN_MS = 400;
+export const OPEN_MS = 250;
 
 /** Upper bound of the first pause before a cut subscriber comes back, in milliseconds. */
 export const BACK_OFF_MS = 250;

@@ -11,6 +11,8 @@ const work = ({ subscribers, payloadBytes }: Settings) => ({
 });
 
 const warmUpMs = 200;
+// More subscribers than elsewhere, and the pause before the first weighing.
+const WEIGH_MS = 400;
 // All that the generator has to do is to poll, once in a second. The rest the system counts.
 const TOLERANCE_MS = 100;
 const measureMs = ({ mode }: Settings) => (mode === "full" ? 15_000 : 1_000);
@@ -26,7 +28,7 @@ export const idle: Scenario = {
   ignores: ["rate", "payload"],
   params: work,
   cells: () => [{}],
-  estimateMs: (_, settings) => 2 * OPEN_MS + warmUpMs + measureMs(settings),
+  estimateMs: (_, settings) => OPEN_MS + WEIGH_MS + warmUpMs + measureMs(settings),
 
   async run(ground, contender, settings) {
     const blind = whyBlind();

@@ -19,6 +19,8 @@ const BEFORE_MS = 300;
 // Long enough that they come back while it goes on.
 const AFTER_MS = 800;
 const PATIENCE_MS = 10_000;
+// Two starts, and about a second until everybody is back.
+const TAKES_MS = 2 * OPEN_MS + BEFORE_MS + AFTER_MS + 800;
 // What takes a second may be seen so much later, in milliseconds.
 const TOLERANCE_MS = 50;
 
@@ -35,7 +37,7 @@ export const storm: Scenario = {
   forAll: false,
   params: work,
   cells: () => [{}],
-  estimateMs: () => 2 * OPEN_MS + BEFORE_MS + AFTER_MS + 800,
+  estimateMs: ({ resumes }) => (resumes ? TAKES_MS : 0),
 
   async run(ground, contender, settings): Promise<readonly Cell[]> {
     if (!contender.resumes) {
