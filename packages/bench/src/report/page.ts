@@ -104,9 +104,9 @@ ${plot}
 const METHOD = [
   "Servers and load generators run in processes of their own, pinned to cores of their own where the system allows.",
   "The load is open: events are published at the times of a schedule, whether or not the server keeps up, and staleness is counted from the moment in which an event was to be published. What a stall delays is delayed in the figures.",
-  "Each run checks what arrives. What is lost, doubled or out of order takes the place of the figure.",
+  "Each run checks what arrives. What is lost, doubled, out of order, or delivered before it is published takes the place of the figure.",
   "Rounds are interleaved over the contenders, in an order drawn anew for each, so that what changes on the machine meets all of them.",
-  "The load generator is measured first, against a server that does nothing. A run in which it was the bottleneck is invalid, and no figure.",
+  "The load generator is measured first, against a server that does nothing. A run in which it was the bottleneck is invalid, and no figure: it used more than 90 % of a core, or was more than 10 ms late one time in ten (idle: 100 ms, storm: 50 ms). A p99 may hold that much of the generator; the raw result says for each run how much it was.",
   `Figures are medians over the rounds. From ${ENOUGH_ROUNDS} rounds on they have ${CONFIDENCE * 100} % percentile bootstrap intervals; with five rounds that reaches from the lowest to the highest. Contenders are compared by their ratio within each round. What an interval cannot tell from 1, or what is within the noise, is a tie.`,
   `The noise is what one contender, sse where it takes part, differs by from itself when it runs twice in each round of the same scenario. With fewer than ${ENOUGH_ROUNDS} rounds there are no intervals and no marks; which one when is then judged by what ${CONFIDENCE * 100} % of that contender's own single rounds stay within, by Student's t.`,
 ];
