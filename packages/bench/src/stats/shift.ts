@@ -25,10 +25,8 @@ export interface Shift {
  * What depends on how fast the machine is, in all lanes alike. Times and sizes depend on how a lane
  * works, so only its own baselines and peers say what moves them.
  */
-const SHARED: ReadonlySet<Figure> = new Set([
-  "serverCpuUsPerDelivery",
-  "serverCpuUsPerSubscriberSecond",
-]);
+export const isServerCpu = (figure: Figure): boolean =>
+  figure === "serverCpuUsPerDelivery" || figure === "serverCpuUsPerSubscriberSecond";
 
 const mean = (values: readonly number[]) => values.reduce((sum, v) => sum + v, 0) / values.length;
 
@@ -73,7 +71,7 @@ export const shiftOf = (pair: Pair, figure: Figure, others: readonly Pair[]): Sh
   const yardsticks = others.filter(
     (yardstick) =>
       yardstick.old.scenario.name === scenario.name &&
-      (SHARED.has(figure) || laneOf(yardstick.old.contender.name) === laneOf(contender.name)) &&
+      (isServerCpu(figure) || laneOf(yardstick.old.contender.name) === laneOf(contender.name)) &&
       workOf(yardstick.old) === workOf(pair.old) &&
       besides(pair, [yardstick], figure).flat().every(Number.isFinite),
   );
