@@ -35,6 +35,9 @@ test("a bench from end to end: the JSON, the report, and the same report again",
     expect(params).toMatchObject({ subscribers: 3, rate: 20 });
   }
   expect(result.conditions.yardsticks).toMatch(/^[0-9a-f]{64}$/);
+  // Where it was written is in no result.
+  expect(result.conditions.flags.join(" ")).toContain("--only ws,webhook/raw-bun");
+  expect(JSON.stringify(result)).not.toContain(folder);
   expect(result.audit.map(({ lane }) => lane)).toEqual(["ws", "webhook"]);
 
   const files = (await readdir(folder)).toSorted();

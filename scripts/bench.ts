@@ -143,6 +143,14 @@ const shownAudits = (audits: Result["audit"]): string =>
     }),
   ].join("\n");
 
+/** What changes the figures; where they are written does not, and is nobody's business. */
+const flagsThatMatter = (): readonly string[] =>
+  Object.entries(values).flatMap(([name, value]) =>
+    name === "out" || value === undefined || value === false
+      ? []
+      : [`--${name}`, ...(value === true ? [] : [value])],
+  );
+
 const measure = async () => {
   if (values.quick && values.full) fail("--quick and --full exclude each other; choose one");
   if (values.json && values.markdown) fail("--json and --markdown exclude each other; choose one");
@@ -177,7 +185,7 @@ const measure = async () => {
   const result = await bench({
     ...selection,
     settings,
-    flags: process.argv.slice(2),
+    flags: flagsThatMatter(),
     versions: selection.contenders.some(({ kind }) => kind === "peer") ? peerVersions() : {},
     onProgress: progress.show,
     onAudit: (audits) => audits.length > 0 && progress.say(shownAudits(audits)),
