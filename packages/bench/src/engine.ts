@@ -1,6 +1,7 @@
 // The method.
 //
-// Each run has a server of its own, fresh, as a process on a core of its own. The load generator
+// Each run has a server of its own, fresh, as a process on a core of its own; burst and frontier
+// have a fresh one wherever the last one's backlog or interval would be in the way. The load generator
 // has the other cores: processes that hold the subscribers, one that publishes, and the bench itself,
 // which looks at the server's CPU every 100 ms. Where the system cannot pin processes, the result
 // says so.
