@@ -1,10 +1,10 @@
 // The method.
 //
 // Each run has a server of its own, fresh, as a process on a core of its own; burst and frontier
-// have a fresh one wherever the last one's backlog or interval would be in the way. The load generator
-// has the other cores: processes that hold the subscribers, one that publishes, and the bench itself,
-// which looks at the server's CPU every 100 ms. Where the system cannot pin processes, the result
-// says so.
+// have a fresh one wherever the last one's backlog or interval would be in the way. The load
+// generator has the other cores: processes that hold the subscribers, one that publishes, and the
+// bench itself, which looks at the server's CPU every 100 ms. Where the system cannot pin processes,
+// the result says so.
 //
 // The loop is open. When each event is to be published is settled before the run begins, and
 // whatever the server does, it is published then. Both latencies count from that intended moment,
@@ -14,13 +14,14 @@
 //
 // A run warms up, and only then it is measured. Rounds go over all contenders, each round in an
 // order of its own from a seed. Fan-out has five rounds, with the baselines and peers, and one
-// contender runs twice in each (A and B): how far it is from itself is the noise. When time is
-// short, the other scenarios have one round of the techniques only, and of those the frontier runs
-// one twice; a single round has no interval. `--full` has five rounds of everything, with
-// baselines, peers and a contender that runs twice everywhere. What a server costs is read from the operating system: CPU time and
-// memory of its process and its children. Memory per subscriber is what the last three quarters of
-// them add: what is taken for whoever comes first is not shared out. Bytes and requests are the
-// generator's own counts.
+// contender runs twice in each (A and B): how far it is from itself is the noise. The other
+// scenarios have one round of the techniques only, and of those the frontier runs one twice; a
+// single round has no interval. `--full` has five rounds of everything, with baselines, peers and a
+// contender that runs twice everywhere.
+//
+// What a server costs is read from the operating system: CPU time and memory of its process and its
+// children. Memory per subscriber is what the last three quarters of them add: what is taken for
+// whoever comes first is not shared out. Bytes and requests are the generator's own counts.
 //
 // Correctness comes first. Every event carries its number, and every subscriber is held to account
 // for each: what is lost, doubled, out of order, or delivered before it is published, makes the run
