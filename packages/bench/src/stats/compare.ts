@@ -3,7 +3,7 @@ import { figures, type Figure } from "../metrics.ts";
 import type { Result } from "../result.ts";
 import { median } from "./bootstrap.ts";
 import { cellsOf, figuresIn, isAtLeast, paramsText, valuesOf, type Cell } from "./cells.ts";
-import { departure, floorOf, noiseOf } from "./noise.ts";
+import { departure, floorOf, noiseOf, type Noise } from "./noise.ts";
 import {
   chanceOf,
   isServerCpu,
@@ -111,50 +111,58 @@ const isOurs = ({ contender }: Cell) => contender.kind === "tidings";
 const stateOf = ({ problem }: Cell) =>
   problem ? `${problem.kind} (${problem.reason})` : "measured";
 
-/**
- * Holds `after` against `before`. Throws a RangeError when there is nothing to compare. Results of
- * different machines, versions or lengths are compared all the same, with a warning for each
- * condition that differs.
- */
-export const compare = (before: Result, after: Result): Comparison => {
-  const warnings = [...conditionsThatDiffer(before, after)];
-  const [old, now] = [cellsOf(before), cellsOf(after)];
-  const breaks = [
+/** What two results have found out beside figures that can be tested. */
+interface Remarks {
+  readonly breaks: string[];
+  readonly warnings: string[];
+}
+
+/** The same work in both results, as far as it was measured in both. */
+const pairsOf = (
+  old: readonly Cell[],
+  now: readonly Cell[],
+  { breaks, warnings }: Remarks,
+): readonly Pair[] => {
+  breaks.push(
     ...missingIn(now, old).map((name) => `${name}: only in the first result`),
     ...missingIn(old, now).map((name) => `${name}: only in the second result`),
-  ];
+  );
   const known = new Map(now.map((cell) => [keyOf(cell), cell]));
-  const pairs: Pair[] = [];
-  for (const cell of old) {
+  return old.flatMap((cell): Pair[] => {
     const other = known.get(keyOf(cell));
-    if (!other) continue;
+    if (!other) return [];
     const kinds = [cell, other].map(({ problem }) => problem?.kind);
     const states = [cell, other].map(stateOf);
-    if (kinds.every((kind) => kind === undefined)) pairs.push({ old: cell, now: other });
-    else if (states[0] !== states[1]) {
+    if (kinds.every((kind) => kind === undefined)) return [{ old: cell, now: other }];
+    if (states[0] !== states[1]) {
       // Where the load generator was the bottleneck, nobody knows what the server would have done.
       const isBreak = kinds[0] !== kinds[1] && !kinds.includes("invalid");
       (isBreak ? breaks : warnings).push(`${keyOf(cell)}: ${states.join(", then ")}`);
     }
-  }
-  if (!old.some((cell) => isOurs(cell) && known.has(keyOf(cell))))
-    throw new RangeError("compare: the two results have no work of a technique in common.");
-  // What no change of ours can have touched shows what the machine did.
-  const untouched = before.conditions.yardsticks === after.conditions.yardsticks;
-  const others = untouched ? pairs.filter(({ old }) => !isOurs(old)) : [];
+    return [];
+  });
+};
 
+interface Tested extends Pick<Change, "cell" | "figure" | "before" | "after"> {
+  readonly shift: Shift;
+}
+
+/** The figures of our own that noise can be told from, held against what the others moved by. */
+const testedIn = (
+  pairs: readonly Pair[],
+  others: readonly Pair[],
+  { breaks, warnings }: Remarks,
+): readonly Tested[] => {
   const single = new Set<string>();
-  const tested: (Pick<Change, "cell" | "figure" | "before" | "after"> & {
-    readonly shift: Shift;
-  })[] = [];
-  for (const pair of pairs.filter(({ old }) => isOurs(old)))
-    for (const figure of figuresIn([pair.old, pair.now])) {
+  const ours = pairs.filter(({ old }) => isOurs(old));
+  const tested = ours.flatMap((pair) =>
+    figuresIn([pair.old, pair.now]).flatMap((figure): Tested[] => {
       const { old: cell, now: other } = pair;
       const sides = [cell, other].map(({ rounds }) => [...valuesOf(rounds, figure).values()]);
       // Nothing has no logarithm: zeros are compared as they are.
       const zeros = sides.map((values) => values.filter((value) => value === 0).length);
       const [from = NaN, to = NaN] = sides.map(median);
-      if (figures[figure].better === "neither" || (from === 0 && to === 0)) continue;
+      if (figures[figure].better === "neither" || (from === 0 && to === 0)) return [];
       const what = `${keyOf(cell)}: ${figures[figure].title}`;
       const shown = `${what}: ${[from, to].map((value) => value.toPrecision(3)).join(", then ")}`;
       if (sides.some(({ length }) => length === 0))
@@ -165,11 +173,11 @@ export const compare = (before: Result, after: Result): Comparison => {
       else if (zeros.some((count) => count > 0)) {
         const isBreak = sides.every(({ length }, side) => [0, length].includes(zeros[side] ?? NaN));
         (isBreak ? breaks : warnings).push(shown);
-      } else {
-        const shift = shiftOf(pair, figure, others);
-        tested.push({ cell, figure, before: from, after: to, shift });
-      }
-    }
+      } else
+        return [{ cell, figure, before: from, after: to, shift: shiftOf(pair, figure, others) }];
+      return [];
+    }),
+  );
   if (tested.length === 0 && breaks.length === 0)
     throw new RangeError(
       single.size > 0
@@ -178,11 +186,17 @@ export const compare = (before: Result, after: Result): Comparison => {
     );
   for (const name of single)
     warnings.push(`${name}: not compared, for one round tells nothing about noise`);
+  return tested;
+};
 
-  const noises = [noiseOf(old), noiseOf(now)];
+/** Which of them are real: more than chance, and more than a contender differs by from itself. */
+const judged = (
+  tested: readonly Tested[],
+  noises: readonly (readonly Noise[])[],
+): readonly Change[] =>
   // What the server spends is the first question, and the steadiest figure: the many others shall
   // not drown it. Either kind may err half as often.
-  const changes = [true, false].flatMap((isCpu) => {
+  [true, false].flatMap((isCpu) => {
     const family = tested.filter(({ figure }) => isServerCpu(figure) === isCpu);
     const chances = family.map(({ shift }) => chanceOf(shift));
     const real = believable(chances, FALSE_SHARE / 2);
@@ -196,6 +210,25 @@ export const compare = (before: Result, after: Result): Comparison => {
       return { ...change, ratio, floor, verdict };
     });
   });
+
+/**
+ * Holds `after` against `before`. Throws a RangeError when there is nothing to compare. Results of
+ * different machines, versions or lengths are compared all the same, with a warning for each
+ * condition that differs.
+ */
+export const compare = (before: Result, after: Result): Comparison => {
+  const [old, now] = [cellsOf(before), cellsOf(after)];
+  const breaks: string[] = [];
+  const warnings = [...conditionsThatDiffer(before, after)];
+  const remarks = { breaks, warnings };
+  const pairs = pairsOf(old, now, remarks);
+  const known = new Set(now.map(keyOf));
+  if (!old.some((cell) => isOurs(cell) && known.has(keyOf(cell))))
+    throw new RangeError("compare: the two results have no work of a technique in common.");
+  // What no change of ours can have touched shows what the machine did.
+  const untouched = before.conditions.yardsticks === after.conditions.yardsticks;
+  const others = untouched ? pairs.filter(({ old }) => !isOurs(old)) : [];
+  const changes = judged(testedIn(pairs, others, remarks), [noiseOf(old), noiseOf(now)]);
   for (const figure of figuresIn(old)) {
     const ratio = Math.exp(median(movesOf(others, figure)));
     if (departure(ratio) > WARN_ABOVE)
