@@ -3,7 +3,7 @@ import type { Contender, Server } from "./contender.ts";
 import { now, until } from "./load/clock.ts";
 import type { Account, Fleet } from "./load/fleet.ts";
 import { intendedTimes } from "./load/schedule.ts";
-import type { Site } from "./load/wire.ts";
+import { POLL_JITTER, type Site } from "./load/wire.ts";
 import type { Stretch } from "./load/worker.ts";
 import { cpuUs, pinTo, rssBytes, whyBlind, type Places } from "./machine.ts";
 import type { Failed, Invalid, Measured } from "./result.ts";
@@ -217,7 +217,7 @@ const start = (
 
 /** How long a subscriber waits by design before it asks again, in milliseconds. */
 export const longestPauseMs = ({ wire }: Contender, { pollMs }: Pick<Site, "pollMs">): number =>
-  wire.kind === "poll" && !wire.held ? pollMs * 1.1 : 0;
+  wire.kind === "poll" && !wire.held ? pollMs * (1 + POLL_JITTER) : 0;
 
 /** Why a stretch is no figure; undefined when it is one. */
 export const judge = (seen: Account): Failed | Invalid | undefined => {

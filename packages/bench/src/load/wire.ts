@@ -23,6 +23,9 @@ export type Wire =
   /** A technique that the generator does not know, through its own client. */
   | { readonly kind: "client"; readonly technique: string };
 
+/** How far the pause between two polls is from the one that is meant, either way: a share of it. */
+export const POLL_JITTER = 0.1;
+
 /** Where the subscribers of one worker are opened, and how they behave. */
 export interface Site {
   readonly wire: Wire;

@@ -1,7 +1,7 @@
 import { Answers, header, type Answer } from "../answers.ts";
 import { Connection, get } from "../connection.ts";
 import { scanText } from "../stamp.ts";
-import type { Wire } from "../wire.ts";
+import { POLL_JITTER, type Wire } from "../wire.ts";
 
 type PollWire = Extract<Wire, { kind: "poll" }>;
 
@@ -51,7 +51,8 @@ export class Poll extends Connection {
   readonly #spread = this.dice(1);
   #pauseMs(): number {
     const { pollMs } = this.crowd.site;
-    const share = this.#first ? this.#spread.next() : 0.9 + 0.2 * this.#spread.next();
+    const chance = this.#spread.next();
+    const share = this.#first ? chance : 1 + POLL_JITTER * (2 * chance - 1);
     this.#first = false;
     return pollMs * share;
   }
