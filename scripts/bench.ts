@@ -35,9 +35,9 @@ const usage = `usage: bun run bench [options]              measures, in under th
        bun run bench compare A.json B.json  what is different, and what is noise
        bun run bench report FILE.json       makes the report of a result again
   --quick            fan-out only, in half a minute
-  --full             five rounds of everyone in everything, with long windows
+  --full             five rounds of everyone in everything, longer: 50 minutes
   --only a,b         only these lanes or contenders, such as sse,ws
-  --peers            with what others have written, as far as it is installed
+  --peers            with nchan, ws, Socket.IO and others; everyone in everything
   --scenario NAME    ${scenarios.map(({ name }) => name).join(", ")}; default: all
   --rounds N         1 to 100; default 5 of fan-out, and 1 of the others
   --subscribers N    how many there are; default: the scenario's own number

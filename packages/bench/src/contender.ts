@@ -26,7 +26,7 @@ export interface Contender extends Named {
   readonly wire: Wire;
   /** Where one publishes, with POST. */
   readonly publishPath: string;
-  /** Keeps a feed, so that a subscriber that comes back is given what it missed. */
+  /** Gives a subscriber that comes back what it missed, also when the server was another one. */
   readonly resumes: boolean;
   /** Why it cannot be measured here; undefined when it can. */
   readonly missing?: string | undefined;

@@ -16,8 +16,8 @@
 // order of its own from a seed. Fan-out has five rounds, with the baselines and peers, and one
 // contender runs twice in each (A and B): how far it is from itself is the noise. The other
 // scenarios have one round of the techniques only, and of those the frontier runs one twice; a
-// single round has no interval. `--full` has five rounds of everything, with baselines, peers and a
-// contender that runs twice everywhere.
+// single round has no interval. With peers everybody takes part everywhere. `--full` has five rounds
+// of everything, with baselines and a contender that runs twice everywhere.
 //
 // What a server costs is read from the operating system: CPU time and memory of its process and its
 // children. Memory per subscriber is what the last three quarters of them add: what is taken for
@@ -29,8 +29,9 @@
 // kept. Who has everything is listened to for 50 ms more, and what comes between two stretches of a
 // run is doubled in the second one. An event is delivered when its message has come whole.
 //
-// Chance comes from the seed: the moments of publication, and for each subscriber, by its place, the
-// jitter of its polls (±10 %) and of its pauses after a cut. All contenders have the same.
+// Chance comes from the seed and the round: the moments of publication, and for each subscriber, by
+// its place, the jitter of its polls (±10 %) and of its pauses after a cut. In one round all
+// contenders have the same.
 //
 // The generator is audited. Before anything else it measures itself against a server that does
 // nothing but write, with the payload of the runs. In each run its own CPU and its own lateness are
@@ -153,16 +154,17 @@ const play = async (
 ): Promise<readonly Run[]> => {
   const { scenario, contender, round, order, replica } = planned;
   const startedAt = new Date().toISOString();
-  const cells = await inTime(scenario.run(ground, contender, settings), planned).catch(
-    async (error): Promise<readonly Cell[]> => {
-      // Nobody knows what the generator is in the middle of.
-      await ground.fleet[Symbol.asyncDispose]();
-      ground.fleet = new Fleet(ground.places);
-      const reason = error instanceof Error ? error.message : `${error}`;
-      const outcome = { kind: "failed", reason, lost: 0, doubled: 0, reordered: 0 } as const;
-      return scenario.cells(contender, settings).map((params) => ({ params, outcome }));
-    },
-  );
+  const cells = await inTime(
+    scenario.run(ground, contender, inRound(settings, round)),
+    planned,
+  ).catch(async (error): Promise<readonly Cell[]> => {
+    // Nobody knows what the generator is in the middle of.
+    await ground.fleet[Symbol.asyncDispose]();
+    ground.fleet = new Fleet(ground.places);
+    const reason = error instanceof Error ? error.message : `${error}`;
+    const outcome = { kind: "failed", reason, lost: 0, doubled: 0, reordered: 0 } as const;
+    return scenario.cells(contender, settings).map((params) => ({ params, outcome }));
+  });
   const common = { scenario: scenario.name, contender: contender.name, round, order, startedAt };
   return cells.map(({ params, outcome }) => ({
     ...common,
@@ -171,6 +173,12 @@ const play = async (
     outcome,
   }));
 };
+
+// Each round has luck of its own, and everybody in it the same.
+const inRound = (settings: Settings, round: number): Settings => ({
+  ...settings,
+  seed: settings.seed + round,
+});
 
 const inTime = async <Value>(work: Promise<Value>, { estimateMs }: Planned): Promise<Value> => {
   const { promise, reject } = Promise.withResolvers<never>();

@@ -24,13 +24,14 @@ export interface Selection {
  * What runs when. The rounds of a scenario go over all of its contenders, each in an order of its
  * own, so that whatever changes on the machine meets all of them. Where the scenario asks for
  * it, and everywhere when there is time, baselines and peers take part, and one contender runs
- * twice in each round: how far it is from itself is the noise.
+ * twice in each round: how far it is from itself is the noise. Who asks for peers has the time.
  */
 export const planOf = ({ scenarios, contenders }: Selection, settings: Settings): Planned[] => {
   const random = createRandom(settings.seed);
   const thorough = settings.mode === "full";
+  const withPeers = contenders.some(({ kind }) => kind === "peer");
   return scenarios.flatMap((scenario) => {
-    const isForAll = scenario.forAll || thorough;
+    const isForAll = scenario.forAll || thorough || withPeers;
     const some = contenders.filter(({ kind }) => isForAll || kind === "tidings");
     const manyRounds = scenario.inRounds || settings.roundsOfAll;
     return Array.from({ length: manyRounds ? settings.rounds : 1 }, (_, i) => i + 1).flatMap(

@@ -8,7 +8,7 @@ export interface Settings {
   readonly rounds: number;
   /** Whether every scenario has so many rounds; else only those whose figures need them. */
   readonly roundsOfAll: boolean;
-  /** Of the order of the runs, and of the moments of publication. */
+  /** Of the order of the runs, the moments of publication, and the jitter of all pauses. */
   readonly seed: number;
   readonly subscribers?: number | undefined;
   /** Events per second. */

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { baselines, lanes } from "../src/contenders.ts";
 import { estimateMs } from "../src/engine.ts";
+import { peers } from "../src/peers.ts";
 import { planOf } from "../src/plan.ts";
 import { nextRate } from "../src/scenarios/burst.ts";
 import { scenarios } from "../src/scenarios.ts";
@@ -57,6 +58,14 @@ test("each round has everybody once, one of them twice, in an order of its own",
   // Elsewhere a round is enough, and the techniques are among themselves.
   const storm = plan.filter(({ scenario }) => scenario.name === "storm");
   expect(storm.map(({ contender }) => contender.kind)).toEqual(lanes.map(() => "tidings"));
+  // Beside peers everybody is everywhere.
+  const [peer] = peers();
+  if (!peer) throw new Error("There are no peers.");
+  const joined = [...everything.contenders, peer];
+  const beside = planOf({ scenarios, contenders: joined }, settings).filter(
+    ({ scenario }) => scenario.name === "storm",
+  );
+  expect(new Set(beside.map(({ contender }) => contender))).toEqual(new Set(joined));
   // With more time it is the same everywhere.
   const full = planOf(everything, settingsOf("full"));
   for (const { name } of scenarios) {

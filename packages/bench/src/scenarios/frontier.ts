@@ -11,15 +11,13 @@ const work = ({ subscribers, payloadBytes }: Settings) => ({
 });
 
 const ratesOf = ({ mode, rate }: Settings): readonly number[] =>
-  rate !== undefined ? [rate] : mode === "full" ? [1, 5, 20, 80] : [2, 10, 40];
+  rate !== undefined ? [rate] : mode === "full" ? [2, 10, 40, 160] : [2, 10, 40];
 
-const pausesOf = ({ mode }: Settings): readonly number[] =>
-  mode === "full" ? [100, 500, 2_000] : [100, 300, 1_000];
+const PAUSES_MS = [100, 300, 1_000];
 
 // Only who rests between two polls has an interval to choose.
 const rests = ({ wire }: Contender) => wire.kind === "poll" && !wire.held;
-const pausesFor = (contender: Contender, settings: Settings) =>
-  rests(contender) ? pausesOf(settings) : [0];
+const pausesFor = (contender: Contender) => (rests(contender) ? PAUSES_MS : [0]);
 const paramsOf = (pollMs: number, rate: number): Params =>
   pollMs > 0 ? { pollMs, rate } : { rate };
 
@@ -28,7 +26,7 @@ const paramsOf = (pollMs: number, rate: number): Params =>
 const EVENTS = 3;
 const stretchOf = ({ mode }: Settings, rate: number, pauseMs: number) => ({
   warmUpMs: Math.max(150, pauseMs),
-  measureMs: Math.max(mode === "full" ? 4_000 : 600, pauseMs, (EVENTS * 1000) / rate),
+  measureMs: Math.max(mode === "full" ? 2_000 : 600, pauseMs, (EVENTS * 1000) / rate),
 });
 
 const none = { kind: "failed", lost: 0, doubled: 0, reordered: 0 } as const;
@@ -43,11 +41,11 @@ export const frontier: Scenario = {
   forAll: false,
   params: work,
   cells: (contender, settings) =>
-    pausesFor(contender, settings).flatMap((pollMs) =>
+    pausesFor(contender).flatMap((pollMs) =>
       ratesOf(settings).map((rate) => paramsOf(pollMs, rate)),
     ),
   estimateMs: (contender, settings) =>
-    pausesFor(contender, settings)
+    pausesFor(contender)
       .map((pollMs) => {
         const pauseMs = longestPauseMs(contender, { pollMs });
         const stretches = ratesOf(settings).map((rate) => {
@@ -62,7 +60,7 @@ export const frontier: Scenario = {
     const { subscribers, payloadBytes } = work(settings);
     const { seed } = settings;
     const cells: Cell[] = [];
-    for (const pollMs of pausesFor(contender, settings)) {
+    for (const pollMs of pausesFor(contender)) {
       const options = { payloadBytes, pollMs, seed, backOffMs: BACK_OFF_MS };
       let broken: Failed | undefined;
       await using trial = await Trial.start(ground, contender, options);

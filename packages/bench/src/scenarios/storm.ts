@@ -41,7 +41,7 @@ export const storm: Scenario = {
 
   async run(ground, contender, settings): Promise<readonly Cell[]> {
     if (!contender.resumes) {
-      const reason = "It keeps nothing for subscribers that come back.";
+      const reason = "Who comes back is not given all that was missed.";
       return [{ params: {}, outcome: { kind: "not applicable", reason } }];
     }
     const { subscribers, rate, ...site } = work(settings);
