@@ -37,7 +37,7 @@ const usage = `usage: bun run bench [options]              measures, in under th
   --quick            fan-out only, in half a minute
   --full             five rounds of everyone in everything, longer: 50 minutes
   --only a,b         only these lanes or contenders, such as sse,ws
-  --peers            with nchan, ws, Socket.IO and others; everyone in everything
+  --peers            with nchan, ws, Socket.IO and more; all in everything
   --scenario NAME    ${scenarios.map(({ name }) => name).join(", ")}; default: all
   --rounds N         1 to 100; default 5 of fan-out, and 1 of the others
   --subscribers N    how many there are; default: the scenario's own number
