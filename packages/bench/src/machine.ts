@@ -33,14 +33,27 @@ export const family = (pid: number): readonly number[] => {
   return [pid, ...children.flatMap((child) => family(Number(child)))];
 };
 
-/** What a process and its children have used of any core, in microseconds. */
-export const cpuUs = (pid: number): number => {
-  const threads = family(pid).flatMap((member) =>
-    list(`/proc/${member}/task`).map((thread) => `/proc/${member}/task/${thread}/schedstat`),
-  );
-  // Time on a core, in nanoseconds: finer than the clock ticks of /proc/<pid>/stat.
-  return threads.reduce((sum, path) => sum + Number(read(path).split(" ", 1)[0]) / 1000, 0);
-};
+/** The CPU time of a process and its children, for who looks often. */
+export class CpuClock {
+  readonly #pid: number;
+  // A thread that ends takes its time with it: what it was last seen with is kept.
+  readonly #usOf = new Map<string, number>();
+
+  constructor(pid: number) {
+    this.#pid = pid;
+  }
+
+  /** What they have used of any core, in microseconds, from the first look on never less. */
+  look(): number {
+    for (const member of family(this.#pid))
+      for (const thread of list(`/proc/${member}/task`)) {
+        // Time on a core, in nanoseconds: finer than the clock ticks of /proc/<pid>/stat.
+        const [ns] = read(`/proc/${member}/task/${thread}/schedstat`).split(" ", 1);
+        if (ns) this.#usOf.set(`${member}/${thread}`, Number(ns) / 1000);
+      }
+    return this.#usOf.values().reduce((sum, us) => sum + us, 0);
+  }
+}
 
 /** The memory that a process and its children have in RAM, in bytes. */
 export const rssBytes = (pid: number): number =>

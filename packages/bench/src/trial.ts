@@ -5,7 +5,7 @@ import type { Account, Fleet } from "./load/fleet.ts";
 import { intendedTimes } from "./load/schedule.ts";
 import { POLL_JITTER, type Site } from "./load/wire.ts";
 import type { Stretch } from "./load/worker.ts";
-import { cpuUs, pinTo, rssBytes, whyBlind, type Places } from "./machine.ts";
+import { CpuClock, pinTo, rssBytes, whyBlind, type Places } from "./machine.ts";
 import type { Failed, Invalid, Measured } from "./result.ts";
 
 /** What a trial runs on. */
@@ -173,9 +173,9 @@ export class Trial implements AsyncDisposable {
 
   // How long one must look may turn out meanwhile.
   async #watch(from: number, to: () => number) {
-    const { pid } = this.#server;
+    const clock = new CpuClock(this.#server.pid);
     await until(from);
-    const look = () => ({ at: now(), us: cpuUs(pid) });
+    const look = () => ({ at: now(), us: clock.look() });
     const looks = [look()];
     for (let at = from + SAMPLE_MS; at < to() + SAMPLE_MS; at += SAMPLE_MS) {
       await until(Math.min(at, to()));
@@ -186,8 +186,8 @@ export class Trial implements AsyncDisposable {
     return {
       serverCpuUs: last.us - first.us,
       serverMs: last.at - first.at,
-      serverCpuPercent: steps.map(({ now, before }) =>
-        Math.max(0, (now.us - before.us) / (now.at - before.at) / 10),
+      serverCpuPercent: steps.map(
+        ({ now, before }) => (now.us - before.us) / (now.at - before.at) / 10,
       ),
     };
   }
