@@ -49,11 +49,6 @@ export abstract class Connection {
     return createRandom(Math.imul(this.crowd.site.seed, 0x9e3779b1) + 2 * this.index + use);
   }
 
-  /** Upper bound of the first pause after a cut, in milliseconds. */
-  protected backOffMs(): number {
-    return this.crowd.site.backOffMs;
-  }
-
   /** A number that was found in what was delivered. */
   protected readonly hit = (number: number): void => {
     this.#failures = 0;
@@ -85,7 +80,7 @@ export abstract class Connection {
   closed(): void {
     this.#socket = undefined;
     if (this.crowd.closing) return;
-    const bound = Math.min(MAX_PAUSE_MS, this.backOffMs() * 2 ** this.#failures++);
+    const bound = Math.min(MAX_PAUSE_MS, this.crowd.site.backOffMs * 2 ** this.#failures++);
     setTimeout(() => this.crowd.closing || this.connect(), this.#jitter.next() * bound);
   }
 

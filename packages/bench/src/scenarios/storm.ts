@@ -48,9 +48,8 @@ export const storm: Scenario = {
     const { seed } = settings;
     const folder = await mkdtemp(join(tmpdir(), "tidings-bench-"));
     try {
-      // What outlives a server lies in a file. An event stream says itself how long its clients
-      // wait, up to twice as long as it is told: it is told so that the bound is the same for all.
-      const options = { database: join(folder, "outbox.db"), retryMs: site.backOffMs / 2 };
+      // What outlives a server lies in a file.
+      const options = { database: join(folder, "outbox.db") };
       await using trial = await Trial.start(ground, contender, { ...site, seed, options });
       await trial.open(subscribers);
       const common = { rate, warmUpMs: 0, seed, toleranceMs: TOLERANCE_MS };

@@ -14,7 +14,6 @@ export class Stream extends Connection {
   // The last bytes with a cursor in them. It is read only when it is needed.
   #recent: Buffer = Buffer.alloc(0);
   #recentEnd = 0;
-  #retryMs: number | undefined;
 
   constructor(path: string, ...subscriber: ConstructorParameters<typeof Connection>) {
     super(...subscriber);
@@ -43,22 +42,16 @@ export class Stream extends Connection {
     }
   }
 
-  // The head, and with it or after it whatever the server says first.
+  // The head, and with it or after it whatever the server says first. How long to wait before coming
+  // back is the bench's to say, and the same for all.
   #open(bytes: Buffer): boolean {
     const text = bytes.toString("latin1");
     this.#rest = bytes;
     if (!text.includes("\r\n\r\n")) return false;
     expectStatus(text, 200);
-    const [, retry] = /\nretry: (\d+)\n/.exec(text) ?? [];
-    if (retry !== undefined) this.#retryMs = Number(retry);
     this.#isOpen = true;
     this.becomeLive();
     return true;
-  }
-
-  /** The server may say how long to wait, as EventSource obeys. */
-  protected override backOffMs(): number {
-    return this.#retryMs ?? super.backOffMs();
   }
 }
 
