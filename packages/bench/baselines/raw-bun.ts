@@ -61,7 +61,8 @@ const deliver: Record<
 };
 
 const publish = (body: { type: string; data: unknown }): string => {
-  const id = `${++published}`;
+  // As long as the contract's, for it is payload.
+  const id = `1763675000123-${++published}`;
   const event = JSON.stringify({
     id,
     type: body.type,

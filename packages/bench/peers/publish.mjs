@@ -7,7 +7,8 @@ export const takePublication = (request, response, deliver) => {
   request.on("data", (chunk) => chunks.push(chunk));
   request.on("end", () => {
     const { type, data } = JSON.parse(Buffer.concat(chunks).toString());
-    const id = `${++published}`;
+    // As long as the contract's, for it is payload.
+    const id = `1763675000123-${++published}`;
     const event = { id, type, time: new Date().toISOString(), data };
     deliver(event, published);
     answer(response, 201, JSON.stringify(event));

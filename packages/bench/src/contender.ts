@@ -26,6 +26,8 @@ export interface Contender extends Named {
   readonly wire: Wire;
   /** Where one publishes, with POST. */
   readonly publishPath: string;
+  /** Delivers what was published as it was, without id and time. Default false. */
+  readonly bare?: boolean | undefined;
   /** Gives a subscriber that comes back what it missed, also when the server was another one. */
   readonly resumes: boolean;
   /** Why it cannot be measured here; undefined when it can. */

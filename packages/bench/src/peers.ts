@@ -93,6 +93,8 @@ interface Peer {
   readonly wire: Wire;
   readonly publishPath?: string;
   readonly deviations: readonly string[];
+  /** See Contender. */
+  readonly bare?: boolean;
   /** The package that must be there, or nchan. */
   readonly needs?: string;
   readonly start: Contender["start"];
@@ -105,6 +107,7 @@ const nchan = (lane: string, wire: Wire): Peer => ({
   wire,
   publishPath: "/publish",
   deviations: ["The event is what was published: no id of the contract's, and no problem details."],
+  bare: true,
   needs: "nchan",
   start: startNchan,
 });

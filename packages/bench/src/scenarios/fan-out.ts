@@ -50,7 +50,7 @@ export const fanOut: Scenario = {
     const { staleness, publish, generator, serverCpuPercent } = seen;
     const metrics = {
       ...perDelivery(contender, seen),
-      payloadBytesPerDelivery: payloadBytesOf(site.payloadBytes),
+      payloadBytesPerDelivery: payloadBytesOf(contender, site.payloadBytes),
       ...memory,
     };
     const samples = { serverCpuPercent };
