@@ -37,7 +37,8 @@
 // nothing but write, with the payload of the runs. In each run its own CPU and its own lateness are
 // watched, and kept with the figures. Where it used more than 90 % of a core, or was more than 10 ms
 // late one time in ten (idle: 100 ms, storm: 50 ms), the run is invalid, unless the server has done
-// what no generator can make it do: doubled, reordered or early deliveries fail the run.
+// what no generator can make it do: doubled, reordered or early deliveries fail the run. In burst
+// a rate that was held was held, however busy the generator was.
 import { audit, canAudit, AUDIT_MS } from "./audit.ts";
 import type { Contender } from "./contender.ts";
 import { lanes } from "./contenders.ts";
