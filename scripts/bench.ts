@@ -35,7 +35,7 @@ const usage = `usage: bun run bench [options]              measures, in under th
        bun run bench compare A.json B.json  what is different, and what is noise
        bun run bench report FILE.json       makes the report of a result again
   --quick            fan-out only, in half a minute
-  --full             five rounds of everyone in everything, longer: 50 minutes
+  --full             five rounds of everyone in everything, longer: 40 minutes
   --only a,b         only these lanes or contenders, such as sse,ws
   --peers            with nchan, ws, Socket.IO and more; all in everything
   --scenario NAME    ${scenarios.map(({ name }) => name).join(", ")}; default: all
