@@ -180,6 +180,24 @@ test("lower bounds are not held against each other", () => {
   ]);
 });
 
+test("rates that are a step apart are no difference, however exact; two steps are one", () => {
+  const before = synthetic({ seed: 1 });
+  const at = (highestRate: number) =>
+    altered(
+      altered(before, ["burst", "sse/raw-bun"], (o) => ({ ...o, metrics: { highestRate: 304 } })),
+      ["burst", "sse"],
+      (o) => ({ ...o, metrics: { highestRate } }),
+    );
+  const judgedAt = (rate: number) => differences(at(235), at(rate)).map(({ verdict }) => verdict);
+  expect([judgedAt(181), judgedAt(304), judgedAt(139)]).toEqual([[], [], ["slower"]]);
+  // Nor is it one between two contenders.
+  const tie = (rate: number) => {
+    const [one, other] = ["sse", "sse/raw-bun"].map((name) => cellOf(at(rate), "burst", name));
+    return one && other && differenceOf(one, other, "highestRate", noiseOf(cellsOf(at(rate))))?.tie;
+  };
+  expect([tie(235), tie(181)]).toEqual([true, false]);
+});
+
 test("baselines whose own source has changed are no yardstick", () => {
   const before = synthetic({ seed: 1 });
   const slower = altered(before, ["fan-out", "sse/raw-bun"], ({ metrics, ...outcome }) => ({

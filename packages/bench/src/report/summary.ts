@@ -1,12 +1,11 @@
 // The one table: contenders against what matters of each scenario.
-import type { Figure } from "../metrics.ts";
+import { figures, type Figure } from "../metrics.ts";
 import type { Contender, Result } from "../result.ts";
 import { cellsOf, figureOf, isAtLeast, medianOf, type Cell } from "../stats/cells.ts";
 import { ENOUGH_ROUNDS, type Estimate } from "../stats/bootstrap.ts";
 import { differenceOf, floorsOf, noiseOf, type Floor, type Noise } from "../stats/noise.ts";
 import { COST } from "./answer.ts";
 import { stepText } from "./words.ts";
-import { figures } from "../metrics.ts";
 
 export interface Column {
   readonly scenario: string;

@@ -61,7 +61,7 @@ export const HOW = [
   "The logarithms of that are compared with Student's t. Where there is nothing to hold it against, a",
   "difference has to exceed what baselines and peers moved by in other scenarios. A difference",
   "is called real when it survives the correction for so many comparisons (Benjamini-Hochberg, false",
-  `discovery rate ${FALSE_SHARE * 100} %, half of it for CPU and half for all else), and is larger than 1 % and than what the one contender that runs twice in a`,
+  `discovery rate ${FALSE_SHARE * 100} %, half of it for CPU and half for all else), and is larger than 1 % (a highest rate: than a third, which is a step) and than what the one contender that runs twice in a`,
   "scenario (sse, where it takes part) differs by from itself. What fails, is missing or is 0 in one",
   "result only has no ratio, and is called changed.",
 ].join(" ");

@@ -23,8 +23,11 @@ export const noiseOf = (cells: readonly Cell[]): readonly Noise[] =>
 /** How far a ratio is from 1, either way: 1.1 for 1.1 and for 1 / 1.1. */
 export const departure = (ratio: number): number => Math.max(ratio, 1 / ratio);
 
+/** Rates are tried in steps: how much higher than what is held the next one may be, at the most. */
+export const RATE_STEP = 4 / 3;
+
 /** Less than this is never called a difference, however exact it is. */
-const LEAST = 1.01;
+const leastOf = (figure: Figure): number => (figure === "highestRate" ? RATE_STEP : 1.01);
 
 const noiseIn = (noise: readonly Noise[], scenario: string, figure: Figure): readonly Noise[] =>
   noise.filter((one) => one.figure === figure && one.cell.scenario.name === scenario);
@@ -41,10 +44,11 @@ export const floorOf = (
   rounds = Infinity,
 ): number => {
   const known = noiseIn(noise, scenario, figure).map(({ ratios }) => ratios);
-  if (rounds >= ENOUGH_ROUNDS) return Math.max(LEAST, ...known.map(median).map(departure));
+  const least = leastOf(figure);
+  if (rounds >= ENOUGH_ROUNDS) return Math.max(least, ...known.map(median).map(departure));
   const squares = known.flat().map((ratio) => Math.log(ratio) ** 2);
   const spread = Math.sqrt(squares.reduce((sum, square) => sum + square, 0) / squares.length);
-  return Math.max(LEAST, Math.exp(critical(1 - CONFIDENCE, squares.length) * spread));
+  return Math.max(least, Math.exp(critical(1 - CONFIDENCE, squares.length) * spread));
 };
 
 /** How two cells that did the same work differ in a figure. */
