@@ -8,6 +8,7 @@ import {
   eventsUrl,
   linkedAbort,
   readPage,
+  type Page,
   watchSilence,
   type SubscribeOptions,
 } from "@tidings/shared/client";
@@ -27,13 +28,13 @@ export async function* subscribe(
 
   while (!signal?.aborted) {
     // 1. connect: a request for each answer.
+    onNote?.({ kind: "request" });
     const askedAt = performance.now();
     const line = linkedAbort(signal);
     const silence = answerTimer(silenceMs, silent);
     let failure: unknown;
+    let page: Page | undefined;
     try {
-      onNote?.({ kind: "request" });
-
       // 2. authorize
       const headers = bearerHeaders(token);
 
@@ -43,22 +44,28 @@ export async function* subscribe(
       // 4. receive: no events means that the time was up, and the cursor is right all the same.
       const response = await ask(events, { signal: line.signal, headers });
       clearTimeout(silence);
-      const page = await readPage(watchSilence(body(response), silenceMs, silent));
-      const moved = page.cursor !== cursor;
-      backOff.opened();
-      for (const event of page.events) {
-        // 5. advance: before the event is handed on, for the caller may never ask again.
-        cursor = event.id;
-        yield event;
-      }
-      const soon = performance.now() - askedAt < backOff.minMs;
-      if (soon && !moved)
-        failure = new Error("The server has nothing new, and does not wait for it.");
-      cursor = page.cursor;
+      page = await readPage(watchSilence(body(response), silenceMs, silent));
     } catch (error) {
       failure = error;
     } finally {
       close();
+    }
+
+    if (page) {
+      // Measured before the caller takes its time.
+      const soon = performance.now() - askedAt < backOff.minMs;
+      // What comes with our own cursor is what we have had.
+      const events = page.cursor === cursor ? [] : page.events;
+      if (soon && cursor !== undefined && events.length === 0)
+        failure = new Error("The server has nothing new, and does not wait for it.");
+      backOff.opened();
+      for (const event of events) {
+        if (signal?.aborted) return;
+        // 5. advance: before the event is handed on, for the caller may never ask again.
+        cursor = event.id;
+        yield event;
+      }
+      cursor = page.cursor;
     }
 
     // 6. detect silence: the server ends every wait in time, so a longer one is a dead line.

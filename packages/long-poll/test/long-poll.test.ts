@@ -214,8 +214,18 @@ describe("the server", () => {
 });
 
 describe("the client", () => {
+  const event = (offset: number): FeedEvent => ({
+    id: `1-${offset}`,
+    type: "a",
+    time: "2025-11-20T21:48:00.000Z",
+    data: offset,
+  });
+
   /** Follows a server that answers at once, from a script, until the client pauses. */
-  const follow = async (...answers: { events: FeedEvent[]; cursor: string }[]) => {
+  const follow = async (
+    answers: { events: FeedEvent[]; cursor: string }[],
+    onEvent: (leaving: AbortController) => void = () => {},
+  ) => {
     const leaving = new AbortController();
     const notes: Note["kind"][] = [];
     let asked = 0;
@@ -234,34 +244,69 @@ describe("the client", () => {
     };
     const got: string[] = [];
     const { signal } = leaving;
-    for await (const { id } of subscribe(made.url, { signal, onNote, minRetryMs: 30_000 }))
+    for await (const { id } of subscribe(made.url, { signal, onNote, minRetryMs: 30_000 })) {
       got.push(id);
+      onEvent(leaving);
+    }
     return { asked, got, notes };
   };
 
   test("LONG-POLL-9: pauses when a server has nothing new and does not wait for it", async () => {
-    const { asked, notes } = await follow();
+    const { asked, notes } = await follow([]);
     expect(asked).toBe(2);
     expect(notes.at(-1)).toBe("retry");
   });
 
-  test("LONG-POLL-9: pauses when a server says the same again and again", async () => {
-    const event = { id: "1-3", type: "a", time: "2025-11-20T21:48:00.000Z", data: 1 };
-    const page = { events: [event], cursor: "1-3" };
-    const { asked, notes } = await follow(page, page, page, page, page);
+  test("LONG-POLL-9: pauses when nothing comes at once, though the cursor moves", async () => {
+    const cursors = ["1-1", "1-2", "1-3", "1-4"];
+    const { asked, notes } = await follow(cursors.map((cursor) => ({ events: [], cursor })));
     expect(asked).toBe(2);
     expect(notes.at(-1)).toBe("retry");
   });
 
-  test("POLL-3: asks again at once while the cursor moves", async () => {
-    const event = { id: "1-3", type: "a", time: "2025-11-20T21:48:00.000Z", data: 1 };
-    const { asked, got } = await follow(
-      { events: [], cursor: "1-1" },
-      { events: [], cursor: "1-2" },
-      { events: [event], cursor: "1-3" },
-      { events: [], cursor: "1-9" },
-    );
-    expect(got).toEqual(["1-3"]);
+  test("LONG-POLL-9, CLIENT-1: pauses when a server says the same again, and yields it once", async () => {
+    // Not even a consumer that takes its time makes a slow answer out of it.
+    let now = 0;
+    spyOn(performance, "now").mockImplementation(() => now);
+    const page = { events: [event(3)], cursor: "1-3" };
+    const { asked, got, notes } = await follow([page, page, page, page, page], () => {
+      now += 60_000;
+    });
+    expect([asked, got]).toEqual([2, ["1-3"]]);
+    expect(notes.at(-1)).toBe("retry");
+  });
+
+  test("POLL-3: asks again at once while events come", async () => {
+    const { asked, got } = await follow([
+      // Who has no cursor is told one.
+      { events: [], cursor: "1-0" },
+      { events: [event(1)], cursor: "1-1" },
+      { events: [event(2)], cursor: "1-2" },
+      { events: [event(3)], cursor: "1-3" },
+    ]);
+    expect(got).toEqual(["1-1", "1-2", "1-3"]);
     expect(asked).toBe(5);
   });
+
+  test("CLIENT-1: yields nothing of a page after an abort", async () => {
+    const page = { events: [event(1), event(2), event(3)], cursor: "1-3" };
+    const { got } = await follow([page], (leaving) => leaving.abort());
+    expect(got).toEqual(["1-1"]);
+  });
+
+  test.each(["request", "open"])(
+    "an error of the caller's own at %j is the caller's",
+    async (at) => {
+      const onNote = ({ kind }: Note) => {
+        if (kind === at) throw new Error("my own");
+        if (kind === "retry") throw new Error("taken for a failure");
+      };
+      using made = Bun.serve({
+        port: 0,
+        hostname: "127.0.0.1",
+        fetch: () => Response.json({ events: [], cursor: "1-9" }),
+      });
+      await expect(subscribe(made.url, { onNote }).next()).rejects.toThrow("my own");
+    },
+  );
 });

@@ -145,14 +145,20 @@ const readJson = async (bytes: AsyncIterable<Uint8Array> | []): Promise<unknown>
   return JSON.parse(text);
 };
 
-/** A poll's answer, `{ "events", "cursor" }`, out of its bytes. */
-export const readPage = async (bytes: AsyncIterable<Uint8Array>) => {
+/** A poll's answer. */
+export interface Page {
+  readonly events: readonly FeedEvent[];
+  readonly cursor: string;
+}
+
+/** A poll's answer out of its bytes. */
+export const readPage = async (bytes: AsyncIterable<Uint8Array>): Promise<Page> => {
   const page = await readJson(bytes);
   if (!isPage(page)) throw new Error("The server's answer is not { events, cursor }.");
   return page;
 };
 
-const isPage = (page: unknown): page is { events: FeedEvent[]; cursor: string } =>
+const isPage = (page: unknown): page is Page =>
   typeof page === "object" &&
   page !== null &&
   "cursor" in page &&

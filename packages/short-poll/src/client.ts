@@ -10,6 +10,7 @@ import {
   MIN_RETRY_MS,
   pause,
   readPage,
+  type Page,
   visible,
   watchSilence,
   type SubscribeOptions,
@@ -38,13 +39,13 @@ export async function* subscribe(
 
   while (!signal?.aborted) {
     // 1. connect: a request for each poll.
+    onNote?.({ kind: "request" });
     const line = linkedAbort(signal);
     const silence = answerTimer(silenceMs, silent);
     let failure: unknown;
+    let page: Page | undefined;
     let pauseMs = intervalMs;
     try {
-      onNote?.({ kind: "request" });
-
       // 2. authorize
       const headers = { ...bearerHeaders(token), ...ifChanged(etag) };
 
@@ -55,23 +56,29 @@ export async function* subscribe(
       const response = await ask(events, { signal: line.signal, headers });
       clearTimeout(silence);
       const bytes = () => watchSilence(body(response), silenceMs, silent);
-      const page = response.status === 304 ? undefined : await readPage(bytes());
+      page = response.status === 304 ? undefined : await readPage(bytes());
+      etag = response.headers.get("etag") ?? undefined;
+      pauseMs = seconds(response.headers.get("x-poll-interval")) ?? intervalMs;
+    } catch (error) {
+      failure = error;
+    } finally {
+      close();
+    }
+
+    if (failure === undefined) {
+      // What comes with our own cursor is what we have had.
+      const events = page && page.cursor !== cursor ? page.events : [];
+      // Where nothing came, nothing is left behind: there is no reason to ask without a pause.
+      if (events.length === 0) pauseMs = Math.max(pauseMs, MIN_RETRY_MS);
       backOff.opened();
-      for (const event of page?.events ?? []) {
+      for (const event of events) {
+        if (signal?.aborted) return;
         // 5. advance: before the event is handed on, for the caller may never ask again.
         cursor = event.id;
         yield event;
         if (until?.(event)) return;
       }
       cursor = page?.cursor ?? cursor;
-      etag = response.headers.get("etag") ?? undefined;
-      const askedMs = seconds(response.headers.get("x-poll-interval")) ?? intervalMs;
-      // Where nothing came, nothing is left behind: there is no reason to ask without a pause.
-      pauseMs = Math.max(askedMs, page?.events.length ? 0 : MIN_RETRY_MS);
-    } catch (error) {
-      failure = error;
-    } finally {
-      close();
     }
 
     // 6. detect silence: an answer that does not come, or stops on its way.

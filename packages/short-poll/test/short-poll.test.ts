@@ -176,6 +176,29 @@ test("SHORT-POLL-4: an answer that brought nothing is followed by a pause, whate
   for (const ms of pauses) expect(ms).toBeWithin(10, 13);
 });
 
+test("SHORT-POLL-4, CLIENT-1: a page that comes again brought nothing, and is yielded once", async () => {
+  const event = { id: "1-1", type: "a", time: "2025-11-20T21:48:00.000Z", data: 1 };
+  const page = { events: [event], cursor: "1-1" };
+  using made = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: () => Response.json(page, { headers: { "x-poll-interval": "0" } }),
+  });
+  const pauses = hurry(0);
+  const leaving = new AbortController();
+  let asked = 0;
+  const onNote = ({ kind }: Note) => {
+    if (kind === "request" && ++asked > 5) leaving.abort();
+  };
+  const got: unknown[] = [];
+  for await (const { id } of subscribe(made.url, { signal: leaving.signal, onNote })) got.push(id);
+  expect(got).toEqual(["1-1"]);
+  const [first, ...others] = pauses;
+  expect(first).toBe(0);
+  expect(others.length).toBeGreaterThan(3);
+  for (const ms of others) expect(ms).toBeWithin(10, 13);
+});
+
 test("SHORT-POLL-5: the client waits with jitter, and ends when `until` is true", async () => {
   await using house = start({ pollIntervalMs: 2_000 });
   const pauses = hurry();

@@ -9,6 +9,7 @@ import {
   linkedAbort,
   pause,
   readPage,
+  type Page,
   watchSilence,
   type SubscribeOptions,
 } from "@tidings/shared/client";
@@ -28,13 +29,13 @@ export async function* subscribe(
 
   while (!signal?.aborted) {
     // 1. connect: a request for each answer.
+    onNote?.({ kind: "request" });
     const line = linkedAbort(signal);
     const silence = answerTimer(silenceMs, silent);
     let failure: unknown;
+    let page: Page | undefined;
     let pauseMs = 0;
     try {
-      onNote?.({ kind: "request" });
-
       // 2. authorize
       const headers = bearerHeaders(token);
 
@@ -44,19 +45,23 @@ export async function* subscribe(
       // 4. receive
       const response = await ask(events, { signal: line.signal, headers });
       clearTimeout(silence);
-      const page = await readPage(watchSilence(body(response), silenceMs, silent));
-      backOff.opened();
-      for (const event of page.events) {
-        // 5. advance: before the event is handed on, for the caller may never ask again.
-        cursor = event.id;
-        yield event;
-      }
-      cursor = page.cursor;
+      page = await readPage(watchSilence(body(response), silenceMs, silent));
       pauseMs = Number(response.headers.get("x-poll-interval")) * 1000;
     } catch (error) {
       failure = error;
     } finally {
       close();
+    }
+
+    if (page) {
+      backOff.opened();
+      for (const event of page.events) {
+        if (signal?.aborted) return;
+        // 5. advance: before the event is handed on, for the caller may never ask again.
+        cursor = event.id;
+        yield event;
+      }
+      cursor = page.cursor;
     }
 
     // 6. detect silence: an answer that does not come, or stops on its way.
