@@ -94,6 +94,41 @@ test("a bench that could measure nothing says so, and ends with 1", async () => 
   expect(ended.stderr.at(-1)).toStartWith("tidings: nothing could be measured");
 }, 20_000);
 
+test("a result that is not valid is kept, and said with where it lies", async () => {
+  await using made = await scratch();
+  const { folder } = made;
+  const wrong = join(folder, "wrong.ts");
+  await Bun.write(wrong, `Date.prototype.toISOString = () => "today";`);
+  const work = [
+    "--scenario",
+    "fan-out",
+    "--only",
+    "ws/raw-bun",
+    "--subscribers",
+    "3",
+    "--rounds",
+    "1",
+  ];
+  const ended = await output("bench", [...work, "--out", folder], {
+    BUN_OPTIONS: `--preload ${wrong}`,
+  });
+  expect(ended).toMatchObject({ code: 1, stdout: [] });
+  expect(ended.stderr.at(-1)).toMatch(/^tidings: .*bench-today\.json: startedAt: /);
+  expect(await Bun.file(join(folder, "bench-today.json")).json()).toHaveProperty("runs");
+}, 20_000);
+
+test("a peer that cannot run here is left out, with the cure", async () => {
+  const only = ["--peers", "--only", "sse/node-http"];
+  const { code, stderr } = await output("bench", only, { PATH: "" });
+  expect({ code, stderr }).toEqual({
+    code: 2,
+    stderr: [
+      "sse/node-http is not installed: it needs Node.js first",
+      "tidings: nothing is left to measure",
+    ],
+  });
+});
+
 test.each([
   ["--only pigeon", "--only: there is no pigeon"],
   ["--scenario calm", "--scenario: there is no calm"],

@@ -69,11 +69,12 @@ const SPARE = 200;
 const all: readonly Contender[] = [...lanes, ...baselines, ...peers()];
 const [order, ...files] = positionals;
 
-const load = async (path: string): Promise<Result> => {
+const load = async (path: string, exitCode?: number): Promise<Result> => {
   try {
     return validateResult(await Bun.file(path).json());
   } catch (error) {
-    return fail(`${path}: ${error instanceof Error ? error.message : error}`);
+    const why = error instanceof Error ? error.message : error;
+    return fail(`${path}: ${why}`, undefined, exitCode);
   }
 };
 
@@ -182,7 +183,7 @@ const measure = async () => {
   const blind = whyBlind();
   if (blind !== undefined) say(`${blind}: such figures are left out.`);
   const progress = showProgress();
-  const result = await bench({
+  const measured = await bench({
     ...selection,
     settings,
     flags: flagsThatMatter(),
@@ -192,7 +193,11 @@ const measure = async () => {
   })
     .catch((error) => fail(error, undefined, 1))
     .finally(progress.end);
-  validateResult(result);
+  // First of all it is kept: whatever is wrong with it, it took its time.
+  const name = `bench-${measured.startedAt.replaceAll(/[:.]/g, "-")}`;
+  const json = await write(join(folder, `${name}.json`), JSON.stringify(measured));
+  const result = await load(json, 1);
+  say(`figures ${json}`);
   console.log(
     values.json
       ? JSON.stringify(result)
@@ -200,9 +205,7 @@ const measure = async () => {
         ? renderMarkdown(result)
         : renderTable(result),
   );
-  const name = `bench-${result.startedAt.replaceAll(/[:.]/g, "-")}`;
-  const json = await write(join(folder, `${name}.json`), JSON.stringify(result));
-  say(`\nreport  ${await writeReport(result, folder, name)}\nfigures ${json}`);
+  say(`\nreport  ${await writeReport(result, folder, name)}`);
   if (!result.runs.some(({ outcome }) => outcome.kind === "measured"))
     fail("nothing could be measured; each run says why", undefined, 1);
 };

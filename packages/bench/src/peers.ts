@@ -63,15 +63,18 @@ const startNchan = async ({ prefix }: StartOptions): Promise<Server> => {
     conf.replaceAll("@DIR@", own).replace("@PORT@", `${port}`),
   );
   const nginx = Bun.which("nginx", { PATH }) ?? "nginx";
+  // Children of a bench that is killed are killed as well, and a worker of nginx would outlive its
+  // master: with this it is told to end.
+  const mortal = ["setpriv", "--pdeathsig", "TERM", nginx];
   const child = Bun.spawn(
-    [...prefix, nginx, "-c", join(own, "nginx.conf"), "-e", "stderr", "-g", "daemon off;"],
+    [...prefix, ...mortal, "-c", join(own, "nginx.conf"), "-e", "stderr", "-g", "daemon off;"],
     { stdio: ["ignore", "ignore", "pipe"] },
   );
   const server = asServer(`http://127.0.0.1:${port}`, child, () =>
     rm(own, { recursive: true, force: true }),
   );
   // It says nothing when it is ready, so it is asked until it answers.
-  while (child.exitCode === null) {
+  while (child.exitCode === null && child.signalCode === null) {
     const answer = await fetch(server.url).catch(() => undefined);
     if (answer) return server;
     await Bun.sleep(10);
@@ -160,7 +163,7 @@ const all: readonly Peer[] = [
 
 const whyMissing = (needs: string | undefined): string | undefined => {
   if (needs === "nchan") return existsSync(NCHAN) ? undefined : `not installed: ${INSTALL_NCHAN}`;
-  if (!Bun.which("node")) return "there is no node here";
+  if (!Bun.which("node")) return "not installed: it needs Node.js first";
   const there = needs === undefined || existsSync(join(folder, "node_modules", needs));
   return there ? undefined : `not installed: ${INSTALL}`;
 };

@@ -22,9 +22,10 @@ export interface Selection {
 
 /**
  * What runs when. The rounds of a scenario go over all of its contenders, each in an order of its
- * own, so that whatever changes on the machine meets all of them. Where the scenario asks for
- * it, and everywhere when there is time, baselines and peers take part, and one contender runs
- * twice in each round: how far it is from itself is the noise. Who asks for peers has the time.
+ * own, so that whatever changes on the machine meets all of them. Baselines take part where the
+ * scenario asks for them, and everywhere when there is time or when there are peers, which always
+ * do. Where the scenario asks for it, and everywhere when there is time, one contender runs twice
+ * in each round: how far it is from itself is the noise.
  */
 export const planOf = ({ scenarios, contenders }: Selection, settings: Settings): Planned[] => {
   const random = createRandom(settings.seed);

@@ -14,7 +14,10 @@ export interface Result {
     readonly rounds: number;
     readonly warmUpMs: number;
     readonly measureMs: number;
-    /** Of all that is drawn by lot: the order of the runs, the moments of publication. */
+    /**
+     * Of all that is drawn by lot: the order of the runs; and with the round's number added to it
+     * the moments of publication, and the jitter of polls and of pauses after a cut.
+     */
     readonly seed: number;
   };
   /** The load generator against a null server. */

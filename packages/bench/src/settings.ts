@@ -4,7 +4,7 @@ export type Mode = "quick" | "default" | "full";
 /** What a bench is told. What is undefined is left to the scenario. */
 export interface Settings {
   readonly mode: Mode;
-  /** How often each contender runs. */
+  /** How often each contender runs, in scenarios that have rounds; in the others once. */
   readonly rounds: number;
   /** Whether every scenario has so many rounds; else only those whose figures need them. */
   readonly roundsOfAll: boolean;

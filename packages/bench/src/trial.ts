@@ -61,7 +61,6 @@ export class Trial implements AsyncDisposable {
   readonly contender: Contender;
   readonly options: TrialOptions;
   readonly #ground: Ground;
-  // Its own: after a run that hangs, the others have a new one.
   readonly #fleet: Fleet;
   #server: Server;
   #subscribers = 0;
@@ -78,7 +77,13 @@ export class Trial implements AsyncDisposable {
   }
 
   /** Starts the server. */
-  static async start(ground: Ground, contender: Contender, options: TrialOptions): Promise<Trial> {
+  static async start(
+    { fleet, places }: Ground,
+    contender: Contender,
+    options: TrialOptions,
+  ): Promise<Trial> {
+    // The fleet of now: after a run that hangs, even in this start, the others have a new one.
+    const ground = { fleet, places };
     return new Trial(ground, contender, options, await start(ground, contender, options));
   }
 

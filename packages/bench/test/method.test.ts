@@ -215,6 +215,19 @@ test("publishing goes on while a server is away, and all that had to wait shows"
   expect(verdict(await trial.crash(stretch))).toMatchObject({ kind: "failed", doubled: 0 });
 }, 10_000);
 
+test("whose server starts late has no part in the fleet of those who come after", async () => {
+  const ground = { fleet, places };
+  const starting = Trial.start(
+    ground,
+    streamOf(() => {}),
+    site,
+  );
+  // This one would refuse.
+  ground.fleet = Object.create(Fleet.prototype);
+  await using trial = await starting;
+  await trial.open(SUBSCRIBERS);
+});
+
 test.skipIf(real.whyFree !== undefined)(
   "the bench stays away from the server's core, and goes back when it has ended",
   async () => {
