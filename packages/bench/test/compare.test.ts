@@ -148,6 +148,37 @@ test("what only one of them has is a difference: a scenario, a contender, or one
   expect(renderComparison(comparison)).not.toContain("equal");
 });
 
+test("baselines and peers that fail or are missing in one of them only are no difference", () => {
+  const all = synthetic({ seed: 1 });
+  const [nchan, hand] = ["nchan", "sse/raw-bun"];
+  const peers: Result = {
+    ...all,
+    contenders: [...all.contenders, { name: nchan, title: nchan, kind: "peer", deviations: [] }],
+    runs: all.runs.flatMap((run) =>
+      run.contender === hand ? [run, { ...run, contender: nchan }] : run,
+    ),
+  };
+  const usual = {
+    ...all,
+    runs: all.runs.filter((run) => run.scenario === "fan-out" || run.contender !== hand),
+  };
+  const comparison = compare(usual, peers);
+  expect(comparison.breaks).toEqual([]);
+  expect(comparison.warnings).toEqual([
+    "baselines and peers with work that is only in the second result: nchan, sse/raw-bun",
+  ]);
+  expect(renderComparison(comparison)).toContain("equal: none");
+  expect(
+    compare(
+      all,
+      altered(all, ["idle", hand], () => failed),
+    ),
+  ).toMatchObject({
+    breaks: [],
+    warnings: ["idle / sse/raw-bun / subscribers 500: measured, then failed (two were lost)"],
+  });
+});
+
 test("what was 0 in every round and is so in none now is a difference", () => {
   const before = synthetic({ seed: 1 });
   const doubled = (rounds: number) =>

@@ -39,8 +39,8 @@ export interface Comparison {
   readonly after: Result;
   readonly changes: readonly Change[];
   /**
-   * Differences that have no ratio: what fails in one of them only, is in one of them only, or is 0
-   * in one of them only.
+   * Differences between techniques that have no ratio: what fails in one result only, is in one
+   * only, or is 0 in one only.
    */
   readonly breaks: readonly string[];
   /** What cannot be compared, and why; and what makes the rest doubtful. */
@@ -62,8 +62,8 @@ export const HOW = [
   "difference has to exceed what baselines and peers moved by in other scenarios. A difference",
   "is called real when it survives the correction for so many comparisons (Benjamini-Hochberg, false",
   `discovery rate ${FALSE_SHARE * 100} %, half of it for CPU and half for all else), and is larger than 1 % (a highest rate: than a third, which is a step) and than what the one contender that runs twice in a`,
-  "scenario (sse, where it takes part) differs by from itself. What fails, is missing or is 0 in one",
-  "result only has no ratio, and is called changed.",
+  "scenario (sse, where it takes part) differs by from itself. What a technique fails at, lacks or has",
+  "as 0 in one result only has no ratio, and is called changed.",
 ].join(" ");
 
 const keyOf = ({ scenario, contender, params }: Cell): string =>
@@ -123,10 +123,18 @@ const pairsOf = (
   now: readonly Cell[],
   { breaks, warnings }: Remarks,
 ): readonly Pair[] => {
-  breaks.push(
-    ...missingIn(now, old).map((name) => `${name}: only in the first result`),
-    ...missingIn(old, now).map((name) => `${name}: only in the second result`),
-  );
+  const sides = [
+    { cells: old, others: now, where: "only in the first result" },
+    { cells: now, others: old, where: "only in the second result" },
+  ];
+  for (const { cells, others, where } of sides) {
+    breaks.push(...missingIn(others, cells.filter(isOurs)).map((name) => `${name}: ${where}`));
+    const theirs = new Set(others.map(keyOf));
+    const rest = cells.filter((cell) => !isOurs(cell) && !theirs.has(keyOf(cell)));
+    const names = new Set(rest.map(({ contender }) => contender.name));
+    if (names.size > 0)
+      warnings.push(`baselines and peers with work that is ${where}: ${[...names].join(", ")}`);
+  }
   const known = new Map(now.map((cell) => [keyOf(cell), cell]));
   return old.flatMap((cell): Pair[] => {
     const other = known.get(keyOf(cell));
@@ -136,7 +144,7 @@ const pairsOf = (
     if (kinds.every((kind) => kind === undefined)) return [{ old: cell, now: other }];
     if (states[0] !== states[1]) {
       // Where the load generator was the bottleneck, nobody knows what the server would have done.
-      const isBreak = kinds[0] !== kinds[1] && !kinds.includes("invalid");
+      const isBreak = isOurs(cell) && kinds[0] !== kinds[1] && !kinds.includes("invalid");
       (isBreak ? breaks : warnings).push(`${keyOf(cell)}: ${states.join(", then ")}`);
     }
     return [];
