@@ -91,7 +91,7 @@ test("fewer than five rounds have no marks and no intervals, and the legend says
   expect(renderTable(result).replaceAll(/\s+/g, " ")).toContain(
     "Fewer than 5 rounds have no interval and no mark.",
   );
-});
+}, 20_000);
 
 test("whose noise it is, is said", () => {
   const table = renderTable(result).replaceAll(/\s+/g, " ");
@@ -154,7 +154,7 @@ test("how fine a highest rate is, is said", () => {
     expect(shown.replaceAll(/\s+/g, " ")).toContain(text);
   // Where no rate failed, there is no step.
   expect(renderTable(stepped(200, [100, 200]))).not.toContain("tried in steps");
-});
+}, 20_000);
 
 test("figures beside a technique say how many rounds each scenario has", () => {
   expect(renderMeasured(result, "sse")).toContain(
