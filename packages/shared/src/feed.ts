@@ -31,7 +31,10 @@ export interface ReaderOptions extends ReadOptions {
   limit?: number | undefined;
   /** How many bytes of JSON one read returns at the most, or else one event. Default 256 KiB. */
   maxBytes?: number | undefined;
-  /** Called when something was published: once for all that one turn of the event loop brought. */
+  /**
+   * Called when something was published: once for all that one turn of the event loop brought. One
+   * that publishes is called again at once, so it must come to an end.
+   */
   wake?: () => void;
 }
 
@@ -376,14 +379,16 @@ export class Feed {
   }
 
   #announce(): void {
-    if (!this.#announcing) return;
-    this.#announcing = false;
-    for (const wake of this.#wakes) {
-      // One subscriber's failure is its own: the others are woken all the same.
-      try {
-        wake();
-      } catch (error) {
-        console.error(error);
+    // A wake may publish: whoever reads or joins next does so after everybody was told of that, too.
+    while (this.#announcing) {
+      this.#announcing = false;
+      for (const wake of this.#wakes) {
+        // One subscriber's failure is its own: the others are woken all the same.
+        try {
+          wake();
+        } catch (error) {
+          console.error(error);
+        }
       }
     }
   }

@@ -290,6 +290,19 @@ describe("many readers", () => {
     expect(late).toHaveBeenCalledTimes(0);
   });
 
+  test("FEED-3: what one publishes when it is woken is told before anybody joins or reads on", () => {
+    const feed = feedOf(0);
+    const told: string[] = [];
+    feed.reader({ wake: () => told.push(feed.cursor) });
+    feed.reader({ wake: () => feed.cursor === "1000-1" && feed.publish("a", "more") });
+    feed.publish("a", 1);
+    const late = mock();
+    const reader = feed.reader({ after: "1000-0", wake: late });
+    expect(told).toEqual(["1000-1", "1000-2"]);
+    expect(ids(reader.read()?.events)).toEqual(["1000-1", "1000-2"]);
+    expect(late).not.toHaveBeenCalled();
+  });
+
   test("one that throws hurts nobody else, and is reported", async () => {
     const report = spyOn(console, "error").mockImplementation(() => {});
     const feed = feedOf(0);
