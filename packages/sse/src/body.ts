@@ -21,8 +21,8 @@ interface BodyOptions {
  */
 export class Body {
   readonly stream: ReadableStream;
-  /** Whether a write waits for the network. */
-  full = false;
+  /** Whether a write would wait: for the network, or for somebody to ask for the bytes. */
+  full = true;
   readonly #onRoom: () => void;
   #out: ReadableStreamDirectController | undefined;
   readonly #ended = Promise.withResolvers<void>();
@@ -31,6 +31,7 @@ export class Body {
     this.#onRoom = onRoom;
     const pull = (out: ReadableStreamDirectController) => {
       this.#out = out;
+      this.full = false;
       onOpen();
       return this.#ended.promise;
     };
