@@ -100,7 +100,7 @@ export const bearerHeaders = (token: string | undefined): Record<string, string>
 export const ask = async (url: URL, init: RequestInit): Promise<Response> => {
   const response = await fetch(url, init);
   if (response.ok || response.status === 304) return response;
-  const problem = await readJson(response.body ?? []).catch(() => undefined);
+  const problem = await readJson(body(response)).catch(() => undefined);
   throw new Refusal(
     response.status,
     isProblem(problem) ? problem.detail : `The server answered ${response.status}.`,
@@ -135,7 +135,7 @@ export const checkLength = (what: string, length: number): void => {
     throw new Error(`The server's ${what} is longer than ${MAX_LENGTH} characters.`);
 };
 
-const readJson = async (bytes: AsyncIterable<Uint8Array> | []): Promise<unknown> => {
+const readJson = async (bytes: AsyncIterable<Uint8Array>): Promise<unknown> => {
   const utf8 = new TextDecoder();
   let text = "";
   for await (const chunk of bytes) {
@@ -167,11 +167,19 @@ const isPage = (page: unknown): page is Page =>
   Array.isArray(page.events) &&
   page.events.every(isFeedEvent);
 
-/** The answer's bytes as they come. */
-export const body = (response: Response): AsyncIterable<Uint8Array> => {
-  if (!response.body) throw new Error("The server answered without a body.");
-  return response.body;
-};
+/**
+ * The answer's bytes as they come; who stops early ends the request himself. Iterating over the
+ * stream would cancel it, which throws when it has failed already, and older browsers cannot.
+ */
+export async function* body(response: Response): AsyncGenerator<Uint8Array, void> {
+  const reader = response.body?.getReader();
+  if (!reader) throw new Error("The server answered without a body.");
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    yield value;
+  }
+}
 
 // A timer takes 31 bits; what is longer would fire at once.
 const MAX_TIMER_MS = 2 ** 31 - 1;

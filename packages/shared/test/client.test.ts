@@ -415,6 +415,13 @@ describe("readPage", () => {
   });
 });
 
+test("an answer's bytes are read where a stream cannot be iterated, as in Safari", async () => {
+  const page = { events: [], cursor: "1-1" };
+  const answer = Response.json(page);
+  Object.defineProperty(answer.body, Symbol.asyncIterator, { value: undefined });
+  expect(await readPage(body(answer))).toEqual(page);
+});
+
 test("CLIENT-8: an answer without an end is given up, and its bytes are not asked for any more", async () => {
   jest.useRealTimers();
   let pulls = 0;

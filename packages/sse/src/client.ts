@@ -31,12 +31,11 @@ export async function* subscribe(
 
   while (!signal?.aborted) {
     // 1. connect: one request, for as long as it holds.
+    onNote?.({ kind: "request" });
     const line = linkedAbort(signal);
     const silence = answerTimer(silenceMs, silent);
     let failure: unknown;
     try {
-      onNote?.({ kind: "request" });
-
       // 2. authorize: fetch can send the token, which an EventSource cannot.
       const headers = { accept: "text/event-stream", ...bearerHeaders(token) };
 
@@ -54,6 +53,7 @@ export async function* subscribe(
       const decode = decoder();
       for await (const chunk of watchSilence(body(response), silenceMs, silent)) {
         for (const message of decode(utf8.decode(chunk, { stream: true }))) {
+          if (signal?.aborted) return;
           backOff.minMs = message.retry ?? backOff.minMs;
           const event = decodeEvent(message);
           // 5. advance: before the event is handed on, for the caller may never ask again.

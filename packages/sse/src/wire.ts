@@ -55,18 +55,19 @@ export const encodeNamed = ({ events }: Together) => encodeAll(events, true);
 export const decoder = () => {
   let rest = "";
   let length = 0;
-  let started = false;
+  // What the next chunk loses when it begins with it: at first a byte order mark.
+  let skip = "\uFEFF";
   let data: string[] = [];
   let id: string | undefined;
   let event: string | undefined;
   let retry: number | undefined;
 
   return function* decode(chunk: string): Generator<Message> {
-    rest += started ? chunk : chunk.replace(/^\uFEFF/, "");
-    started ||= chunk !== "";
+    rest += skip && chunk.startsWith(skip) ? chunk.slice(1) : chunk;
+    // A CR at the very end ends its line at once; an LF that follows is the rest of a CRLF.
+    if (chunk) skip = chunk.endsWith("\r") ? "\n" : "";
     length += chunk.length;
-    // A CR at the very end may be half of a CRLF: it waits for what follows.
-    const lines = rest.split(/\r\n|\n|\r(?!$)/);
+    const lines = rest.split(LINE_END);
     rest = lines.pop() ?? "";
     for (const line of lines) {
       if (line === "") {

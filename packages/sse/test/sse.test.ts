@@ -596,6 +596,44 @@ describe("the client", () => {
     expect(house.feed.readers).toBe(0);
   });
 
+  test("CLIENT-1: yields nothing of a chunk after an abort", async () => {
+    using house = scripted(stream(frame(1) + frame(2) + frame(3)));
+    const leaving = new AbortController();
+    const got: string[] = [];
+    for await (const { id } of subscribe(house.url, { signal: leaving.signal })) {
+      got.push(id);
+      leaving.abort();
+    }
+    expect(got).toEqual(["1000-1"]);
+  });
+
+  test("CLIENT-6: leaving a stream that has failed meanwhile ends it all the same", async () => {
+    let fail = () => {};
+    const start = (controller: ReadableStreamDefaultController) => {
+      controller.enqueue(new TextEncoder().encode(frame(1) + frame(2)));
+      fail = () => controller.error(new Error("The server has died."));
+    };
+    const answer = async () => new Response(new ReadableStream({ start }), { headers });
+    const asked = spyOn(globalThis, "fetch").mockImplementation(Object.assign(answer, fetch));
+    const notes: Note["kind"][] = [];
+    const onNote = ({ kind }: Note) => void notes.push(kind);
+    for await (const { id } of subscribe("http://localhost", { onNote, minRetryMs: 1 })) {
+      expect(id).toBe("1000-1");
+      fail();
+      break;
+    }
+    expect(asked).toHaveBeenCalledTimes(1);
+    expect(notes).toEqual(["request", "open"]);
+  });
+
+  test("an error of the caller's own at the request is the caller's", async () => {
+    const onNote = ({ kind }: Note) => {
+      if (kind === "request") throw new Error("my own");
+      throw new Error("taken for a failure");
+    };
+    await expect(subscribe("http://localhost", { onNote }).next()).rejects.toThrow("my own");
+  });
+
   test("CLIENT-5: a connection that falls silent is made anew", async () => {
     const silent = new Response(
       new ReadableStream({

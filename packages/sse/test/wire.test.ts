@@ -183,6 +183,21 @@ describe("decoder", () => {
       expect(decodeAll(cut(text, place)).messages.map(({ data }) => data)).toEqual(["a", "b"]);
   });
 
+  test("SSE-12: a CR at the end of a chunk ends its line at once", () => {
+    const decode = decoder();
+    const data = (chunk: string) => [...decode(chunk)].map((message) => message.data);
+    expect(data("data: a\r\r")).toEqual(["a"]);
+    expect(data("\ndata: b\r\n\r")).toEqual(["b"]);
+    // The LF that is still to come belongs to it, however late; the next one does not.
+    expect(data("")).toEqual([]);
+    expect(data("\n")).toEqual([]);
+    expect(data("data: c\r")).toEqual([]);
+    expect(data("\n\n")).toEqual(["c"]);
+    expect(data("data: d\r")).toEqual([]);
+    expect(data("\n")).toEqual([]);
+    expect(data("\n")).toEqual(["d"]);
+  });
+
   test("SSE-12: empty chunks change nothing, not even before a byte order mark", () => {
     expect(decodeAll(["", "\uFEFF", "", "data: a\n", "", "\n"]).messages).toEqual([
       { id: undefined, event: undefined, data: "a" },

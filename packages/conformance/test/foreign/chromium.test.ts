@@ -214,6 +214,32 @@ describe.skipIf(noBrowser !== undefined)(`our clients in Chromium${why(noBrowser
       after,
     ]);
   });
+
+  test.each([
+    ["", ""],
+    [" and cannot be iterated", "delete ReadableStream.prototype[Symbol.asyncIterator];"],
+  ])("CLIENT-6: sse: leaves at once a stream that has failed%s", async (_, prepare) => {
+    await using host = page("same host");
+    using tab = await host.open();
+    const seen = await tab.run(`${prepare}
+      const { subscribe } = await import("/clients/sse.js");
+      const frame = (id) => 'id: ' + id + '\\ndata: {"type":"a","time":"","data":1}\\n\\n';
+      let fail;
+      const start = (stream) => {
+        stream.enqueue(new TextEncoder().encode(frame("1-1") + frame("1-2")));
+        fail = () => stream.error(new Error("The server has died."));
+      };
+      const headers = { "content-type": "text/event-stream" };
+      globalThis.fetch = async () => new Response(new ReadableStream({ start }), { headers });
+      const onNote = ({ kind }) => see(kind);
+      for await (const { id } of subscribe("http://localhost", { onNote, minRetryMs: 10 })) {
+        see(id);
+        fail();
+        break;
+      }
+      return seen;`);
+    expect(seen).toEqual(["request", "open", "1-1"]);
+  });
 });
 
 describe.skipIf(noSecure !== undefined)(`our clients over TLS${why(noSecure)}`, () => {
