@@ -134,6 +134,50 @@ test("what is said of several rates holds at each of them", () => {
   expect(options?.length).toBeGreaterThan(costs.length);
 });
 
+/** A result of nothing but the frontier, where all rounds are alike. */
+const frontier = (
+  ages: Readonly<Record<string, number>>,
+  costs: Readonly<Record<string, readonly number[]>>,
+): Result => ({
+  ...result,
+  runs: result.runs.flatMap((run) => {
+    const { scenario, contender, params, replica } = run;
+    const cost = costs[contender]?.[[0.1, 1, 10, 100].indexOf(params.rate ?? NaN)];
+    const isPlayed = scenario === "frontier" && [undefined, 5_000].includes(params.pollMs);
+    if (!isPlayed || cost === undefined || replica === "B") return [];
+    const staleness = { unit: "us", counts: [[ages[contender] ?? NaN, 9]] } as const;
+    const metrics = { serverCpuUsPerDelivery: cost };
+    return [{ ...run, outcome: { kind: "measured", metrics, staleness } }];
+  }),
+});
+
+test("one overtakes another where it has come from really behind to really ahead", () => {
+  const ages = { sse: 700, ws: 700 };
+  // At 1/s and 10/s they cannot be told apart, whoever seems ahead.
+  const ties = frontier(ages, { sse: [20, 9.99, 9.99, 5], ws: [10, 10, 10, 10] });
+  expect(answerOf(ties)?.overtakings.map(({ rate }) => digits(rate))).toEqual(["3.16"]);
+  // Who is overtaken in turn has not been.
+  const turns = frontier(ages, { sse: [20, 5, 20, 5], ws: [10, 10, 10, 10] });
+  expect(answerOf(turns)?.overtakings).toEqual([]);
+});
+
+test("of what is about as fresh, the cheaper is advised", () => {
+  const cheap = [1, 1, 1, 1];
+  const advice = (ages: Readonly<Record<string, number>>) =>
+    answerOf(
+      frontier(
+        { "short-poll": 2_000_000, ...ages },
+        { "short-poll": cheap, sse: [3, 3, 3, 3], ws: [6, 6, 6, 6] },
+      ),
+    )?.sentences.join();
+  expect(advice({ ws: 700, sse: 705 })).toContain(
+    "Fresher is Server-Sent Events (705 µs), for 3 ×",
+  );
+  expect(advice({ ws: 700, sse: 1_500 })).toContain("Fresher is WebSockets (700 µs), for 6 ×");
+  // Half the age is worth a word, and no less.
+  expect(advice({ ws: 1_100_000, sse: 1_200_000 })).not.toContain("Fresher");
+});
+
 test("how fine a highest rate is, is said", () => {
   const stepped = (highestRate: number, rate: readonly number[]): Result => ({
     ...result,

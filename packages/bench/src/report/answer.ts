@@ -88,14 +88,13 @@ const labelsOf = (choices: readonly Choice[]) =>
 const sameChoices = (a: readonly Choice[], b: readonly Choice[]) =>
   Bun.deepEquals(labelsOf(a), labelsOf(b));
 
-/** Where the costs of two options cross between two rates, given both at either. */
+/** Where the costs of two options cross between two rates at which they differ, given both at either. */
 const crossing = (
   [one, other]: readonly [Option, Option],
   [oneNext, otherNext]: readonly [Option, Option],
-): Overtaking | undefined => {
+): Overtaking => {
   const before = Math.log(other.costUs / one.costUs);
   const after = Math.log(otherNext.costUs / oneNext.costUs);
-  if (before >= 0 || after < 0) return undefined;
   const way = before / (before - after);
   const between = (from: number, to: number) => from * (to / from) ** way;
   return {
@@ -119,17 +118,15 @@ const overtakingsOf = (options: readonly Option[], noise: readonly Noise[]): Ove
           return other ? [[one, other]] : [];
         });
       // Where they cannot be told apart, neither is ahead.
-      const ahead = both
-        .filter(([one, other]) => differenceOf(one.cell, other.cell, COST, noise)?.tie === false)
-        .map(([one, other]) => one.costUs < other.costUs);
+      const apart = both.filter(
+        ([one, other]) => differenceOf(one.cell, other.cell, COST, noise)?.tie === false,
+      );
+      const leads = ([one, other]: readonly [Option, Option]) => one.costUs < other.costUs;
+      const turn = apart.findIndex(leads);
+      const [before, after] = [apart[turn - 1], apart[turn]];
       // Who is overtaken in turn has not been overtaken by more than noise.
-      const turns = ahead.filter((is, place) => place > 0 && is !== ahead[place - 1]);
-      if (turns.length !== 1 || !ahead.at(-1)) return [];
-      const crossings = both.flatMap((pair, place) => {
-        const next = both[place + 1];
-        return (next && crossing(pair, next)) ?? [];
-      });
-      return crossings.slice(0, 1);
+      if (!before || !after || !apart.slice(turn).every(leads)) return [];
+      return [crossing(before, after)];
     }),
   );
 };
@@ -149,21 +146,23 @@ const rangeOf = (figure: Figure, options: readonly Option[], value: "costUs" | "
 
 /** What is much fresher than the cheapest at each of their rates, if anything is. */
 const fresherThan = (cheap: readonly Choice[], options: readonly Option[]): readonly string[] => {
-  const at = (wanted: number) => options.filter(({ rate }) => rate === wanted);
-  const [first] = at(cheap[0]?.rate ?? NaN).toSorted((a, b) => a.p50Us - b.p50Us);
-  const fresh = cheap.flatMap(({ rate, best }) =>
-    at(rate)
-      .filter(({ label }) => label === first?.label)
-      .filter(({ p50Us }) => best.every((one) => p50Us < one.p50Us / FRESHER))
-      .map((option) => ({ option, price: option.costUs / (best[0]?.costUs ?? NaN) })),
+  const fresh = cheap.map(({ rate, best }) =>
+    options
+      .filter((option) => option.rate === rate)
+      .filter(({ p50Us }) => best.every((one) => p50Us < one.p50Us / FRESHER)),
   );
-  if (!first || fresh.length < cheap.length) return [];
-  const ages = rangeOf(
-    "stalenessP50Us",
-    fresh.map(({ option }) => option),
-    "p50Us",
+  const always = (fresh[0] ?? []).filter(({ label }) =>
+    fresh.every((some) => some.some((option) => option.label === label)),
   );
-  const prices = fresh.map(({ price }) => price);
+  // What is nearly as fresh as the freshest may be much cheaper.
+  const youngestUs = Math.min(...always.map(({ p50Us }) => p50Us));
+  const [first] = always
+    .filter(({ p50Us }) => p50Us < youngestUs * FRESHER)
+    .toSorted((a, b) => a.costUs - b.costUs);
+  if (!first) return [];
+  const all = fresh.flat().filter(({ label }) => label === first.label);
+  const ages = rangeOf("stalenessP50Us", all, "p50Us");
+  const prices = all.map(({ costUs }, place) => costUs / (cheap[place]?.best[0]?.costUs ?? NaN));
   const ends = new Set([Math.min(...prices), Math.max(...prices)].map(digits));
   return [`Fresher is ${first.label} (${ages}), for ${[...ends].join(" – ")} × that cost.`];
 };
