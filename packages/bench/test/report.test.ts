@@ -25,6 +25,45 @@ test("each plot has its caption, its name for those who cannot see it, and its f
   }
 });
 
+test("baselines and peers can be told apart, from techniques and from each other", () => {
+  const peers = ["sse/one", "sse/two", "sse/three"].map((name) => ({
+    name,
+    title: name,
+    kind: "peer" as const,
+    deviations: [],
+  }));
+  const like = result.runs.filter(({ contender }) => contender === "sse/raw-bun");
+  const page = renderReport({
+    ...result,
+    contenders: [...result.contenders, ...peers],
+    runs: [
+      ...result.runs,
+      ...peers.flatMap(({ name }) => like.map((run) => ({ ...run, contender: name }))),
+    ],
+  });
+  const [, ages = "", ...others] = page.split("<figure>");
+  const looks = [...ages.matchAll(/<li style="--c: ([^"]+)">.*?dasharray="([^"]+)"/g)].map(
+    ([, colour, dash]) => `${colour} ${dash}`,
+  );
+  expect(looks).toHaveLength(9);
+  expect(new Set(looks).size).toBe(9);
+  // Each peer is in the plot on both sheets, with the look of the legend.
+  const drawn = [...ages.matchAll(/<g stroke-dasharray="([^"]+)"[^>]* stroke="(var[^"]+)"/g)].map(
+    ([, dash, colour]) => `${colour} ${dash}`,
+  );
+  const dashed = looks.filter((look) => !look.endsWith("none"));
+  expect(drawn.toSorted()).toEqual([...dashed, ...dashed].toSorted());
+
+  // On the frontier they are shown, and chosen from by nobody.
+  const frontier = others.find((figure) => figure.includes("<h3>Staleness against cost"));
+  for (const { title } of peers) {
+    expect(frontier).toContain(`<title>${title}: `);
+    expect(frontier).toContain(`<th scope="row">${title}</th>`);
+  }
+  const answer = (text: string) => text.split("<h2>")[1];
+  expect(answer(page)).toBe(answer(html));
+});
+
 test("what could not be measured is said with its reason", () => {
   expect(html).toContain('<span class="failed">FAILED</span>');
   expect(html).toContain("FAILED storm, sse/raw-bun: 3 events were lost.");
@@ -71,7 +110,7 @@ test.skipIf(noBrowser !== undefined)(
         seen.push(
           await page.view.evaluate(`({
             overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-            plots: [...document.querySelectorAll("svg")].filter((svg) => svg.clientWidth > 0).length,
+            plots: [...document.querySelectorAll("svg[role]")].filter((svg) => svg.clientWidth > 0).length,
             bright: parseInt(getComputedStyle(document.body).backgroundColor.slice(4)) > 128,
           })`),
         );

@@ -24,12 +24,12 @@ export interface Option {
 const labelOf = ({ contender, params: { pollMs } }: Cell): string =>
   pollMs === undefined ? contender.title : `${contender.title} every ${withUnit(pollMs, "ms")}`;
 
-/** What the frontier knows; empty when it was not played. */
-export const optionsOf = (result: Result): readonly Option[] =>
+/** What the frontier knows of the techniques, or of all others; empty when it was not played. */
+export const optionsOf = (result: Result, ours = true): readonly Option[] =>
   cellsOf(result).flatMap((cell) => {
     const { rate } = cell.params;
-    const asked = cell.scenario.name === "frontier" && cell.contender.kind === "tidings";
-    if (!asked || rate === undefined) return [];
+    const asked = (cell.contender.kind === "tidings") === ours;
+    if (cell.scenario.name !== "frontier" || !asked || rate === undefined) return [];
     const [costUs, p50Us, p99Us] = ([COST, "stalenessP50Us", "stalenessP99Us"] as const).map(
       (figure) => medianOf(cell, figure),
     );

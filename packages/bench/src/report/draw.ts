@@ -54,6 +54,15 @@ const OTHER = ["times", "×"] as const;
 
 const signsOf = (contender: string) => SIGNS[LANES.indexOf(laneOf(contender))] ?? OTHER;
 
+// A technique's line is whole; beside it there are as many as this in its lane.
+const DASHES = ["5 3", "1.5 2.5", "11 3", "11 3 2 3"] as const;
+
+/** How a contender's line is dashed, so that each in a lane has its own. */
+export const dashOf = (contender: string, contenders: readonly string[]): string => {
+  const others = contenders.filter((name) => name.startsWith(`${laneOf(contender)}/`));
+  return DASHES[others.indexOf(contender) % DASHES.length] ?? "none";
+};
+
 export const symbolOf = (contender: string) => signsOf(contender)[0];
 export const signOf = (contender: string) => signsOf(contender)[1];
 

@@ -5,7 +5,7 @@ import { CONFIDENCE, ENOUGH_ROUNDS } from "../stats/bootstrap.ts";
 import { paramsText } from "../stats/cells.ts";
 import { HOW } from "../stats/compare.ts";
 import { answerOf, COST, type Answer } from "./answer.ts";
-import { colourOf, signOf } from "./draw.ts";
+import { colourOf, dashOf, signOf } from "./draw.ts";
 import { plotsOf, type Drawn, type Figures } from "./plots.ts";
 import { summaryOf, type Entry, type Summary } from "./summary.ts";
 import { legendOf, NO_NOISE, noiseOfText, notesOf, textOf } from "./text.ts";
@@ -84,14 +84,14 @@ const summaryTable = ({ columns, rows }: Summary): string => {
   return `<div class="scroll glance" tabindex="0"><table><thead><tr><th scope="col"></th>${heads.join("")}</tr></thead>${groups.join("")}</table></div>`;
 };
 
-const figure = (
-  { title, caption, plot, figures, legend, signs }: Drawn,
-  names: readonly string[],
-) => {
-  const legendItems = legend.map(({ name, title, kind }) => {
-    const look = kind === "tidings" ? signs : `${signs} other`;
-    const sign = signs === "symbols" ? `<i>${signOf(name)}</i>` : "";
-    return `<li class="${look}" style="--c: ${colourOf(name, names)}">${sign}${esc(title)}</li>`;
+const figure = ({ title, caption, plot, figures, legend, signs }: Drawn) => {
+  const names = byName(legend);
+  const legendItems = legend.map(({ name, title }) => {
+    const sign =
+      signs === "symbols"
+        ? `<i>${signOf(name)}</i>`
+        : `<svg width="28" height="8"><path d="M0 4h28" stroke-dasharray="${dashOf(name, names)}"/></svg>`;
+    return `<li style="--c: ${colourOf(name, names)}">${sign}${esc(title)}</li>`;
   });
   return `<figure>
 <figcaption><h3>${esc(title)}</h3><p>${caption}</p></figcaption>
@@ -106,7 +106,7 @@ const METHOD = [
   "The load is open: events are published at the times of a schedule, whether or not the server keeps up, and staleness is counted from the moment in which an event was to be published. What a stall delays is delayed in the figures.",
   "Each run checks what arrives. What is lost, doubled, out of order, or delivered before it is published takes the place of the figure.",
   "Rounds are interleaved over the contenders, in an order drawn anew for each, so that what changes on the machine meets all of them.",
-  "The load generator is measured first, against a server that does nothing. A run in which it was the bottleneck is invalid, and no figure: it used more than 90 % of a core, or was more than 10 ms late one time in ten (idle: 100 ms, storm: 50 ms). A p99 may hold that much of the generator; the raw result says for each run how much it was.",
+  "The load generator is measured first, against a server that does nothing. A run in which it was the bottleneck is invalid, and no figure: it used more than 90 % of a core, or was more than 10 ms late one time in ten (idle: 100 ms, storm: 50 ms). In burst, a rate that was held counts, however busy the generator was. A p99 may hold that much of the generator; the raw result says for each run how much it was.",
   `Figures are medians over the rounds. From ${ENOUGH_ROUNDS} rounds on they have ${CONFIDENCE * 100} % percentile bootstrap intervals; with five rounds that reaches from the lowest to the highest. Contenders are compared by their ratio within each round. What an interval cannot tell from 1, or what is within the noise, is a tie.`,
   `The noise is what one contender, sse where it takes part, differs by from itself when it runs twice in each round of the same scenario. With fewer than ${ENOUGH_ROUNDS} rounds there are no intervals and no marks; which one when is then judged by what ${CONFIDENCE * 100} % of that contender's own single rounds stay within, by Student's t.`,
 ];
@@ -173,9 +173,7 @@ ${summaryTable(summary)}
 ${notes.length > 0 ? `<h3>Where there is no figure</h3>${list(notes)}` : ""}
 </section>
 <section><h2>The plots</h2>
-${plotsOf(result, answer)
-  .map((drawn) => figure(drawn, names))
-  .join("\n")}
+${plotsOf(result, answer).map(figure).join("\n")}
 </section>
 <section><h2>How it was measured</h2>
 ${list(METHOD)}

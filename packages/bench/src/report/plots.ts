@@ -5,8 +5,8 @@ import type { Result } from "../result.ts";
 import { cellsOf, figureOf, laneOf, valuesOf, type Cell } from "../stats/cells.ts";
 import { CONFIDENCE, ENOUGH_ROUNDS } from "../stats/bootstrap.ts";
 import { merge, quantile, total } from "../stats/histogram.ts";
-import { COST, type Answer, type Option } from "./answer.ts";
-import { colourOf, draw, logScale, symbolOf } from "./draw.ts";
+import { COST, optionsOf, type Answer, type Option } from "./answer.ts";
+import { colourOf, dashOf, draw, logScale, symbolOf } from "./draw.ts";
 import { digits, showFigure, showIn, stepText, withUnit } from "./words.ts";
 
 /** A table of raw figures: its first column names the rows. */
@@ -135,19 +135,14 @@ const staleness = (all: readonly Cell[]): Drawn | undefined => {
   });
   const largest = Math.max(...lines.map(({ count }) => count));
   const STEPS = 80;
-  const points = lines.flatMap(({ cell, histogram, count }) =>
-    Array.from({ length: STEPS + 1 }, (_, step) => largest ** (step / STEPS))
+  const curves = lines.map(({ cell, histogram, count }) => ({
+    name: cell.contender.name,
+    ours: isOurs(cell),
+    points: Array.from({ length: STEPS + 1 }, (_, step) => largest ** (step / STEPS))
       .filter((odds) => odds <= count)
-      .map((odds) => ({
-        name: cell.contender.name,
-        ours: isOurs(cell),
-        odds,
-        us: Math.max(1, quantile(histogram, 1 - 1 / odds) ?? NaN),
-      })),
-  );
+      .map((odds) => ({ odds, us: Math.max(1, quantile(histogram, 1 - 1 / odds) ?? NaN) })),
+  }));
   const nines = [1, 2, 10, 100, 1_000, 10_000, 100_000].filter((odds) => odds <= largest);
-  const common = { x: "odds", y: "us", z: "name", strokeWidth: 2 } as const;
-  const colour = ({ name }: { name: string }) => colourOf(name, names);
   const plot = draw("How old events are when they arrive", ({ narrow }) => ({
     height: narrow ? 300 : 400,
     marginLeft: 62,
@@ -162,7 +157,7 @@ const staleness = (all: readonly Cell[]): Drawn | undefined => {
     },
     y: {
       ...logScale(
-        points.map(({ us }) => us),
+        curves.flatMap(({ points }) => points.map(({ us }) => us)),
         (us) => withUnit(us, "µs"),
         { narrow },
       ),
@@ -171,14 +166,19 @@ const staleness = (all: readonly Cell[]): Drawn | undefined => {
     },
     marks: [
       Plot.ruleX(nines, { strokeOpacity: 0.12 }),
-      Plot.line(
-        points.filter(({ ours }) => !ours),
-        { ...common, stroke: colour, strokeDasharray: "4 3", strokeWidth: 1.5 },
-      ),
-      Plot.line(
-        points.filter(({ ours }) => ours),
-        { ...common, stroke: colour, strokeWidth: 2.5 },
-      ),
+      // Techniques last, on top of the others.
+      ...curves
+        .toSorted((a, b) => Number(a.ours) - Number(b.ours))
+        .map(({ name, ours, points }) =>
+          Plot.line(points, {
+            x: "odds",
+            y: "us",
+            stroke: colourOf(name, names),
+            strokeWidth: ours ? 2.5 : 1.5,
+            strokeDasharray: dashOf(name, names),
+            title: () => name,
+          }),
+        ),
     ],
   }));
   return {
@@ -294,13 +294,15 @@ const contendersOf = (options: readonly Option[]) => [
 ];
 
 /** Staleness against cost: down and to the left is better. */
-const frontier = ({ options, rates }: Answer): Drawn => {
+const frontier = ({ options, rates }: Answer, others: readonly Option[]): Drawn => {
   const names = contendersOf(options).map(({ name }) => name);
-  const points = options.map((option) => ({
+  const all = [...options, ...others].map((option) => ({
     ...option,
     name: option.cell.contender.name,
     every: every(option),
+    ours: isOurs(option.cell),
   }));
+  const points = all.filter(({ ours }) => ours);
   const front = rates.flatMap((rate) => frontOf(options.filter((option) => option.rate === rate)));
   const colour = ({ name }: { name: string }) => colourOf(name, names);
   const plot = draw("Staleness against cost", ({ narrow }) => {
@@ -319,7 +321,7 @@ const frontier = ({ options, rates }: Answer): Drawn => {
       ...(narrow ? { fy: scale } : { fx: scale }),
       x: {
         ...logScale(
-          points.map(({ p50Us }) => p50Us),
+          all.map(({ p50Us }) => p50Us),
           (us) => withUnit(us, "µs"),
           { narrow },
         ),
@@ -328,7 +330,7 @@ const frontier = ({ options, rates }: Answer): Drawn => {
       },
       y: {
         ...logScale(
-          points.map(({ costUs }) => costUs),
+          all.map(({ costUs }) => costUs),
           (us) => withUnit(us, "µs"),
           { narrow },
         ),
@@ -347,10 +349,11 @@ const frontier = ({ options, rates }: Answer): Drawn => {
           points.filter(({ every }) => every),
           { ...place, z: "name", stroke: colour, strokeOpacity: 0.5 },
         ),
-        Plot.dot(points, {
+        Plot.dot(all, {
           ...place,
-          r: 5,
-          fill: colour,
+          r: ({ ours }) => (ours ? 5 : 3.5),
+          stroke: colour,
+          fill: (point) => (point.ours ? colour(point) : "var(--paper)"),
           symbol: { value: ({ name }: { name: string }) => symbolOf(name) },
           title: (point) =>
             `${point.label}: ${withUnit(point.p50Us, "µs")}, ${showFigure(COST, point.costUs)}`,
@@ -363,10 +366,10 @@ const frontier = ({ options, rates }: Answer): Drawn => {
     title: "Staleness against cost",
     caption:
       "Upwards the server's CPU per delivery, to the right the median staleness: down is cheaper, left " +
-      "is fresher, both in logarithms. The dotted line joins those that nobody beats in both; small figures are the " +
-      "intervals of polling.",
+      "is fresher, both in logarithms. The dotted line joins the techniques that no other beats in both; small figures are the " +
+      `intervals of polling.${others.length > 0 ? " Hollow symbols are baselines and peers." : ""}`,
     plot,
-    figures: frontierFigures(options),
+    figures: frontierFigures([...options, ...others]),
     legend: contendersOf(options),
     signs: "symbols",
   };
@@ -483,12 +486,12 @@ export const plotsOf = (result: Result, answer: Answer | undefined): readonly Dr
       "What the server spends on bringing one event to one subscriber.",
     ),
     bytes(cells),
-    ...(answer ? [frontier(answer), overtaking(answer)] : []),
+    ...(answer ? [frontier(answer, optionsOf(result, false)), overtaking(answer)] : []),
     cost(
       "idle",
       "rssBytesPerSubscriber",
       "Memory per subscriber",
-      "By how much the server's memory grew, divided by its subscribers, while nothing happened.",
+      "What a subscriber adds: the growth from a quarter of them to all, divided by the other three quarters.",
     ),
     cost(
       "idle",
