@@ -33,35 +33,38 @@ export async function* subscribe(
 
   while (!signal?.aborted) {
     // 1. connect: one socket, for as long as it holds.
+    onNote?.({ kind: "request" });
     const line = linkedAbort(signal);
     const silence = answerTimer(silenceMs, silent);
-    let socket: WebSocket | undefined;
     let opened = false;
     let failure: unknown;
     try {
-      onNote?.({ kind: "request" });
-
       // 2. authorize: a browser's WebSocket cannot send the token, but a ticket in its URL.
       const ticket = token === undefined ? undefined : await fetchTicket(url, token, line.signal);
+      line.signal.throwIfAborted();
 
       // 3. resume
       const events = eventsUrl(url, { after: cursor, types, ticket });
 
       // 4. receive: frames wait here until the caller has time for them.
-      socket = new WebSocket(`${events}`.replace(/^http/, "ws"), PROTOCOL);
+      const socket = new WebSocket(`${events}`.replace(/^http/, "ws"), PROTOCOL);
       const frames = new Inbox<string>(maxWaiting);
+      line.signal.addEventListener("abort", () => {
+        frames.end(line.signal.reason);
+        hangUp(socket);
+      });
       socket.onopen = () => {
         opened = true;
         backOff.opened();
       };
       socket.onmessage = ({ data }) => {
         // The frame that found no room is lost here; the cursor brings it again.
-        if (!frames.push(`${data}`)) frames.end(new Error("The caller reads too slowly."));
+        if (!frames.push(`${data}`)) line.abort(new Error("The caller reads too slowly."));
       };
       socket.onclose = ({ code, reason }) => frames.end(new Closed(code, reason));
-      line.signal.addEventListener("abort", () => frames.end(line.signal.reason));
       clearTimeout(silence);
       for await (const text of watchSilence(frames, silenceMs, silent)) {
+        if (signal?.aborted) return;
         const said: unknown = JSON.parse(text);
         // 5. advance: before the event is handed on, for the caller may never ask again.
         cursor = cursorOf(said) ?? cursor;
@@ -84,11 +87,10 @@ export async function* subscribe(
       failure = (await whyRefused(url, options, cursor)) ?? failure;
     await backOff.wait(failure);
 
-    // 8. close: the socket, and whatever else still runs.
+    // 8. close: the timer, and by the line's abort the socket or the request for a ticket.
     function close() {
       clearTimeout(silence);
       line.abort();
-      if (socket) hangUp(socket);
     }
   }
 }

@@ -122,3 +122,71 @@ test("CLIENT-6: an abort ends the socket, although the server never answers its 
   if (socket && !socket.closed) await once(socket, "close");
   made.close();
 });
+
+/** A server of so many events, which it sends all at once; `left` resolves when a client has left it. */
+const sending = (count: number) => {
+  const afters: (string | null)[] = [];
+  const left = Promise.withResolvers<void>();
+  const made = Bun.serve<{ after: string | null }, never>({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch(request, self) {
+      const after = new URL(request.url).searchParams.get("after");
+      return self.upgrade(request, { data: { after } })
+        ? undefined
+        : new Response(null, { status: 426 });
+    },
+    websocket: {
+      open(socket) {
+        const { after } = socket.data;
+        afters.push(after);
+        for (let n = Number(after?.slice(2) ?? 0) + 1; n <= count; n++)
+          socket.send(JSON.stringify({ id: `1-${n}`, type: "a", time: "", data: null }));
+      },
+      close: () => left.resolve(),
+      message() {},
+    },
+  });
+  const { url } = made;
+  return { url, afters, left: left.promise, [Symbol.dispose]: () => void made.stop(true) };
+};
+
+test("CLIENT-1, CLIENT-6: an abort hangs up at once, and nothing that waits is yielded", async () => {
+  using server = sending(100);
+  const leaving = new AbortController();
+  const got: string[] = [];
+  for await (const { id } of subscribe(server.url, { signal: leaving.signal })) {
+    got.push(id);
+    leaving.abort();
+    await server.left;
+  }
+  expect(got).toEqual(["1-1"]);
+});
+
+test("CLIENT-6: an abort before there is a socket makes none", async () => {
+  using server = sending(0);
+  const leaving = new AbortController();
+  const onNote = () => leaving.abort();
+  for await (const _ of subscribe(server.url, { signal: leaving.signal, onNote }));
+  expect(server.afters).toEqual([]);
+});
+
+test("CLIENT-1: with more than `maxWaiting` frames it hangs up at once, and resumes", async () => {
+  using server = sending(50);
+  const got: string[] = [];
+  const options = { maxWaiting: 5, minRetryMs: 10, maxRetryMs: 10 };
+  for await (const { id } of subscribe(server.url, options)) {
+    if (got.push(id) === 1) await server.left;
+    if (id === "1-50") break;
+  }
+  expect(got).toEqual(Array.from({ length: 50 }, (_, n) => `1-${n + 1}`));
+  expect(server.afters.length).toBeGreaterThan(1);
+});
+
+test("an error of the caller's own at the request is the caller's", async () => {
+  const onNote = ({ kind }: Note) => {
+    if (kind === "request") throw new Error("my own");
+    throw new Error("taken for a failure");
+  };
+  await expect(subscribe("http://localhost", { onNote }).next()).rejects.toThrow("my own");
+});
