@@ -244,15 +244,16 @@ test("baselines whose own source has changed are no yardstick", () => {
   ]);
 });
 
-test("a figure that only one of them has is not compared", () => {
+test("a figure that only one of them has, or not in every round, is not compared", () => {
   const before = synthetic({ seed: 1 });
-  const after = altered(before, ["idle", "sse"], ({ metrics, ...outcome }) => {
-    const { rssBytesPerSubscriber: _, ...others } = metrics;
-    return { ...outcome, metrics: others };
-  });
-  expect(compare(before, after).warnings).toEqual([
-    "idle / sse / subscribers 500: memory per subscriber: not compared, for only one of them has it",
-  ]);
+  const lacking = (from: number) =>
+    altered(before, ["idle", "sse"], ({ metrics, ...outcome }, round) => {
+      const { rssBytesPerSubscriber: _, ...others } = metrics;
+      return { ...outcome, metrics: round < from ? metrics : others };
+    });
+  const told = "idle / sse / subscribers 500: memory per subscriber: not compared, for";
+  expect(compare(before, lacking(1)).warnings).toEqual([`${told} only one of them has it`]);
+  expect(compare(before, lacking(4)).warnings).toEqual([`${told} some of the rounds lack it`]);
 });
 
 test("results with nothing to compare are refused, with the cure", () => {

@@ -9,6 +9,7 @@ import {
   type Result,
 } from "../src/index.ts";
 import { answerOf } from "../src/report/answer.ts";
+import { summaryOf } from "../src/report/summary.ts";
 import { digits, withUnit } from "../src/report/words.ts";
 import { sample } from "./result.ts";
 import { synthetic } from "./synthetic.ts";
@@ -77,6 +78,32 @@ test("ties are shown as ties: sse and ws deliver equally soon, and cost differen
   expect(rowOf("sse")).toMatch(/^sse +\S+ µs= +\S+ ms= +\S+ µs  /);
   expect(rowOf("ws")).toMatch(/^ws +\S+ µs= +\S+ ms= +\S+ µs\*/);
   expect(rowOf("long-poll")).not.toMatch(/^long-poll +\S+ ms[*=]/);
+});
+
+test("a figure that some rounds lack is none, and nobody is the best while it lacks", () => {
+  const lacking = (from: number): Result => ({
+    ...result,
+    runs: result.runs.map((run) => {
+      const { scenario, contender, round, outcome } = run;
+      if (scenario !== "idle" || contender !== "sse" || outcome.kind !== "measured") return run;
+      const { rssBytesPerSubscriber: _, ...metrics } = outcome.metrics;
+      return round < from ? run : { ...run, outcome: { ...outcome, metrics } };
+    }),
+  });
+  const memory = (shown: Result) =>
+    summaryOf(shown)
+      .rows.flatMap(({ entries }) => entries)
+      .filter(({ column: { figure } }) => figure === "rssBytesPerSubscriber")
+      .map(({ cell, estimate, place }) => [cell?.contender.name, estimate?.rounds, place]);
+  const ofAll = memory(result);
+  const without = (best: string | undefined) =>
+    ofAll.map(([name, rounds, place]) =>
+      name === "sse" ? [name, undefined, undefined] : [name, rounds, best && place],
+    );
+  expect(ofAll).toContainEqual(["short-poll", 5, "best"]);
+  expect(memory(lacking(5))).toEqual(without(undefined));
+  // What no round has, this technique cannot have: the others are ranked.
+  expect(memory(lacking(1))).toEqual(without("best"));
 });
 
 test("fewer than five rounds have no marks and no intervals, and the legend says so", () => {

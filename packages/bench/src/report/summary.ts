@@ -1,7 +1,7 @@
 // The one table: contenders against what matters of each scenario.
 import { figures, type Figure } from "../metrics.ts";
 import type { Contender, Result } from "../result.ts";
-import { cellsOf, figureOf, isAtLeast, medianOf, type Cell } from "../stats/cells.ts";
+import { cellsOf, figureOf, isAtLeast, isPartial, medianOf, type Cell } from "../stats/cells.ts";
 import { ENOUGH_ROUNDS, type Estimate } from "../stats/bootstrap.ts";
 import { differenceOf, floorsOf, noiseOf, type Floor, type Noise } from "../stats/noise.ts";
 import { COST } from "./answer.ts";
@@ -63,12 +63,13 @@ const placesOf = (
   figure: Figure,
   noise: readonly Noise[],
 ): ReadonlyMap<Cell, Place> => {
-  if (cells.some(({ problem, rounds }) => !problem && rounds.length < ENOUGH_ROUNDS))
-    return new Map();
-  // Of two lower bounds, either may be the better one.
-  if (cells.some((cell) => isAtLeast(cell, figure))) return new Map();
+  const sound = cells.filter(({ problem }) => !problem);
+  if (sound.some(({ rounds }) => rounds.length < ENOUGH_ROUNDS)) return new Map();
+  // Of two lower bounds, either may be the better one. So may be who lacks the figure in some rounds;
+  // who has it in none is taken for one that cannot have it.
+  if (sound.some((cell) => isAtLeast(cell, figure) || isPartial(cell, figure))) return new Map();
   const sign = figures[figure].better === "higher" ? -1 : 1;
-  const ranked = cells
+  const ranked = sound
     .flatMap((cell) => {
       const value = medianOf(cell, figure);
       return value === undefined ? [] : [{ cell, value: sign * value }];

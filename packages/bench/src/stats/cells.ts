@@ -91,15 +91,22 @@ export const valuesOf = (rounds: Cell["rounds"], figure: Figure): ReadonlyMap<nu
     }),
   );
 
-/** A figure's median over the rounds; `undefined` where the cell has none. */
+/** Whether only some of the rounds have a figure: their median is not that of all. */
+export const isPartial = ({ rounds }: Cell, figure: Figure): boolean =>
+  ![0, rounds.length].includes(valuesOf(rounds, figure).size);
+
+const completeOf = (cell: Cell, figure: Figure): readonly number[] =>
+  cell.problem || isPartial(cell, figure) ? [] : [...valuesOf(cell.rounds, figure).values()];
+
+/** A figure's median over the rounds; `undefined` where not each of them has it. */
 export const figureOf = (cell: Cell, figure: Figure): Estimate | undefined => {
-  const values = cell.problem ? [] : [...valuesOf(cell.rounds, figure).values()];
+  const values = completeOf(cell, figure);
   return values.length > 0 ? estimate(values) : undefined;
 };
 
 /** The same without its interval, which takes a while. */
 export const medianOf = (cell: Cell, figure: Figure): number | undefined => {
-  const values = cell.problem ? [] : [...valuesOf(cell.rounds, figure).values()];
+  const values = completeOf(cell, figure);
   return values.length > 0 ? median(values) : undefined;
 };
 

@@ -2,7 +2,15 @@
 import { figures, type Figure } from "../metrics.ts";
 import type { Result } from "../result.ts";
 import { median } from "./bootstrap.ts";
-import { cellsOf, figuresIn, isAtLeast, paramsText, valuesOf, type Cell } from "./cells.ts";
+import {
+  cellsOf,
+  figuresIn,
+  isAtLeast,
+  isPartial,
+  paramsText,
+  valuesOf,
+  type Cell,
+} from "./cells.ts";
 import { departure, floorOf, noiseOf, type Noise } from "./noise.ts";
 import {
   chanceOf,
@@ -175,6 +183,8 @@ const testedIn = (
       const shown = `${what}: ${[from, to].map((value) => value.toPrecision(3)).join(", then ")}`;
       if (sides.some(({ length }) => length === 0))
         warnings.push(`${what}: not compared, for only one of them has it`);
+      else if (isPartial(cell, figure) || isPartial(other, figure))
+        warnings.push(`${what}: not compared, for some of the rounds lack it`);
       else if (sides.some(({ length }) => length === 1)) single.add(cell.scenario.name);
       else if (isAtLeast(cell, figure) || isAtLeast(other, figure))
         warnings.push(`${what}: not compared, for only a lower bound is known`);
