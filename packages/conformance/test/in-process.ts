@@ -1,8 +1,13 @@
 import { Feed } from "@tidings/shared/server";
 import type { Lane } from "../src/index.ts";
-import type { server } from "./broken/doubling-sse.ts";
 
-type Build = (options: { feed: Feed }) => ReturnType<typeof server>;
+/** What it needs of an app; each technique's has a type of its own. */
+interface App {
+  listen(options: { port: number; hostname: string; reusePort: boolean }): unknown;
+  readonly server: Bun.Server<unknown> | null;
+}
+
+type Build = (options: { feed: Feed }) => App;
 
 /** How a lane starts a server that lives in the test's own process. */
 export const inProcess = (build: Build): Lane["start"] => {

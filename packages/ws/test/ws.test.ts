@@ -142,6 +142,22 @@ test("WS-1, WS-2: what is refused is refused before the upgrade", async () => {
   expect((await answer("", upgrade)).status).toBe(503);
 });
 
+test("WS-2: another version of the protocol is told which one is spoken", async () => {
+  // Bun says so itself, and ours would be the second answer [RFC 6455, section 4.4].
+  const { url, status } = start();
+  for (const version of ["8", "99"]) {
+    const headers = {
+      upgrade: "websocket",
+      connection: "Upgrade",
+      "sec-websocket-key": "x3JJHMbDL1EzLkh9GBhXDw==",
+      "sec-websocket-version": version,
+    };
+    const answer = await fetch(`http://${url}/events`, { headers });
+    expect([answer.status, answer.headers.get("sec-websocket-version")]).toEqual([426, "13"]);
+  }
+  expect((await status()).subscribers).toBe(0);
+});
+
 test("WS-2, STATUS-2: three hundred plain GETs take no seat", async () => {
   const { url, status } = start({ maxSubscribers: 5 });
   for (let n = 0; n < 300; n++) expect((await fetch(`http://${url}/events`)).status).toBe(426);
