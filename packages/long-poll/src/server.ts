@@ -12,7 +12,8 @@ export interface Options extends ServerOptions {
   /**
    * How long a request is held at the most, in milliseconds. Default 25,000: under the time-outs
    * of proxies (nginx: 60 s). Each wait is up to a fifth shorter, so that they end apart. At most
-   * 240,000: Bun cuts what is quiet for longer.
+   * 240,000: Bun cuts what is quiet for longer. Above 45,000 clients need a longer `silenceMs`, and
+   * above 60,000 proxies a longer time-out.
    */
   holdMs?: number | undefined;
 }

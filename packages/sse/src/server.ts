@@ -9,7 +9,10 @@ import { Body, headers } from "./body.ts";
 import { encode, encodeBatch, encodeNamed } from "./wire.ts";
 
 export interface Options extends ServerOptions {
-  /** A stream that was quiet for so long gets a heartbeat, in ms. Default 15,000; at most 240,000. */
+  /**
+   * A stream that was quiet for so long gets a heartbeat, in ms. Default 15,000; at most 240,000.
+   * Above 45,000 clients need a longer `silenceMs`, and above 60,000 proxies a longer time-out.
+   */
   heartbeatMs?: number | undefined;
   /** What a client that lost us waits before it comes back, in milliseconds. Default 2,000. */
   retryMs?: number | undefined;

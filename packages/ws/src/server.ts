@@ -11,7 +11,10 @@ import { createLines } from "./line.ts";
 import { createTopics } from "./topics.ts";
 
 export interface Options extends ServerOptions {
-  /** Sockets that were quiet for so long get a heartbeat, in ms. Default 15,000; at most 900,000. */
+  /**
+   * Sockets that were quiet for so long get a heartbeat, in ms. Default 15,000; at most 900,000.
+   * Above 45,000 clients need a longer `silenceMs`.
+   */
   heartbeatMs?: number | undefined;
   /** Time between two pings, in ms; no answer in it is a cut. Default 20,000; at most 900,000. */
   pingMs?: number | undefined;
