@@ -58,6 +58,26 @@ test("where there is no figure, a word and its reason stand, and never 0", () =>
   expect(table).not.toMatch(/ (0|NaN|undefined|-)[*= ]/);
 });
 
+test("a reason that several have in common is said once, within 100 columns", () => {
+  const blind = { kind: "not applicable", reason: "Who comes back is not given all." } as const;
+  const runs = result.runs.map((run): Result["runs"][number] =>
+    (run.scenario === "storm" && run.contender !== "sse/raw-bun") ||
+    (run.scenario === "frontier" && run.params.rate === 10)
+      ? { ...run, outcome: blind }
+      : run,
+  );
+  const table = renderTable({ ...result, runs });
+  expect(table).toContain(
+    "n/a storm, short-poll, long-poll, sse, ws, webhook: Who comes back is not given all.\n",
+  );
+  expect(table).toMatch(
+    /^n\/a frontier, short-poll \(subscribers 100, rate 10, pollMs 100\), short-poll \(/m,
+  );
+  expect(table).toContain("FAILED storm, sse/raw-bun: 3 events were lost.");
+  expect(table.match(/^n\/a /gm)).toHaveLength(3);
+  expect(table.split("\n").filter((line) => Bun.stringWidth(line) > 100)).toEqual([]);
+});
+
 test("what was not played is a dash, and a single round is not judged without noise", () => {
   const [line = ""] = renderTable(sample()).split("\n").slice(2);
   expect(line).toBe("sse                  200 µs   300 µs   2.2 µs        –        –        –");

@@ -33,12 +33,25 @@ export const textOf = ({ column, cell, estimate, place }: Entry): string => {
   return showIn(cell, column.figure, estimate.value) + (place ? marks[place] : "");
 };
 
-const whereOf = (cell: Cell): string =>
-  [cell.scenario.name, cell.contender.name, ownParamsText(cell)].filter(Boolean).join(", ");
+/** Such as `short-poll (pollMs 300, rate 2)`. */
+const whoOf = (cell: Cell): string => {
+  const params = ownParamsText(cell);
+  return params ? `${cell.contender.name} (${params})` : cell.contender.name;
+};
 
-const problemText = (cell: Cell): string[] => {
-  const { problem } = cell;
-  return problem ? [`${insteadOf[problem.kind]} ${whereOf(cell)}: ${whyNot(problem)}`] : [];
+/** Why there are no figures: each reason once, with all whom it meets. */
+const reasonsOf = (cells: readonly Cell[]): readonly string[] => {
+  const found = cells.flatMap((cell) => {
+    const { problem, scenario } = cell;
+    if (!problem) return [];
+    const what = `${insteadOf[problem.kind]} ${scenario.name}`;
+    return [{ what, who: whoOf(cell), why: whyNot(problem) }];
+  });
+  const groups = Map.groupBy(found, ({ what, why }) => `${what}: ${why}`);
+  return [...groups.values()].flatMap((same) => {
+    const all = same.map(({ who }) => who).join(", ");
+    return same.slice(0, 1).map(({ what, why }) => `${what}, ${all}: ${why}`);
+  });
 };
 
 /** The reasons behind the cells without figures, and the rounds that were left out. */
@@ -53,7 +66,7 @@ export const notesOf = (
       `${scenario}: rounds left out, in which the load generator was the bottleneck: ` +
       cells.map(({ contender, leftOut }) => `${contender.name} ${leftOut}`).join(", "),
   );
-  return [...problems.flatMap(problemText), ...leftOut];
+  return [...reasonsOf(problems), ...leftOut];
 };
 
 /** What no difference may be smaller than, by the contender that ran twice. */
@@ -187,7 +200,9 @@ export const renderComparison = (comparison: Comparison): string => {
   const line = ({ cell, figure, before, after, ratio, verdict }: Change) => {
     const interval = `${times(ratio.value)} (${times(ratio.low)} – ${times(ratio.high)})`;
     const values = `${showFigure(figure, before)} → ${showFigure(figure, after)}`;
-    return wrap(`${verdict} ${whereOf(cell)}: ${figures[figure].title} ${values}, ${interval}`);
+    return wrap(
+      `${verdict} ${cell.scenario.name}, ${whoOf(cell)}: ${figures[figure].title} ${values}, ${interval}`,
+    );
   };
   const same = changes.length - real.length;
   const equal = real.length + breaks.length === 0;
