@@ -3,6 +3,7 @@ import type { Failed, Generator, Invalid, Outcome } from "../result.ts";
 import type { Scenario } from "../scenario.ts";
 import type { Settings } from "../settings.ts";
 import { quantile } from "../stats/histogram.ts";
+import { RATE_STEP } from "../stats/noise.ts";
 import { judge, longestPauseMs, Trial } from "../trial.ts";
 import { BACK_OFF_MS, OPEN_MS } from "./common.ts";
 
@@ -19,7 +20,6 @@ const work = ({ subscribers, payloadBytes }: Settings) => ({
 const FIRST = 64;
 const FACTOR = 8;
 const MOST = 32_768;
-const FINE = 4 / 3;
 // As it goes mostly: four steps up, and three halvings, of which most fail.
 const [STEPS, SERVERS] = [8, 5];
 
@@ -76,7 +76,7 @@ export const nextRate = (steps: readonly Pick<Step, "rate" | "problem">[]): numb
   const { good, bad } = edge(steps);
   if (!bad) return good?.rate === MOST ? undefined : good ? good.rate * FACTOR : FIRST;
   if (!good) return bad.rate === 1 ? undefined : bad.rate / FACTOR;
-  const isFine = bad.rate <= Math.max(good.rate * FINE, good.rate + 1);
+  const isFine = bad.rate <= Math.max(good.rate * RATE_STEP, good.rate + 1);
   return isFine ? undefined : Math.round(Math.sqrt(good.rate * bad.rate));
 };
 
