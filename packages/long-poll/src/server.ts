@@ -55,7 +55,7 @@ export const server = ({ holdMs = 25_000, ...options }: Options) => {
     // 5. deliver: a burst is one answer, encoded once for all who stand at the same
     // place. [LONG-POLL-6] Who has left reads none, and neither does a HEAD, which never waits.
     function answer(batch?: Batch) {
-      const page = encodePage(batch, reader.cursor);
+      const page = encodePage(batch, reader);
       if (wait ? !request.signal.aborted : request.method !== "HEAD") {
         stats.delivered += batch?.events.length ?? 0;
         stats.bytesOut += Buffer.byteLength(page);

@@ -63,8 +63,8 @@ export class Batch {
 
   /** `encode(this)`, done once for all readers that share this batch. */
   as<Encoded extends string | Uint8Array>(encode: (batch: Batch) => Encoded): Encoded {
-    const known = this.#encoded.get(encode) ?? encode(this);
-    this.#encoded.set(encode, known);
+    let known = this.#encoded.get(encode);
+    if (known === undefined) this.#encoded.set(encode, (known = encode(this)));
     return known as Encoded;
   }
 }

@@ -1,4 +1,4 @@
-import type { Batch } from "./feed.ts";
+import type { Batch, Reader } from "./feed.ts";
 
 const encode = ({ json, cursor }: Pick<Batch, "json" | "cursor">): string =>
   `{"events":[${json.join()}],"cursor":"${cursor}"}`;
@@ -7,5 +7,5 @@ const encode = ({ json, cursor }: Pick<Batch, "json" | "cursor">): string =>
  * A poll's answer: what was read, encoded once for all who read the same, or nothing. Its cursor is
  * right even when there are no events. [POLL-1]
  */
-export const encodePage = (batch: Batch | undefined, cursor: string): string =>
-  batch?.as(encode) ?? encode({ json: [], cursor });
+export const encodePage = (batch: Batch | undefined, reader: Reader): string =>
+  batch?.as(encode) ?? encode({ json: [], cursor: reader.cursor });

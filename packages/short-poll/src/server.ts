@@ -54,7 +54,7 @@ export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
     });
     const unchanged = tag !== null && matches(tag, etag);
     if (!unchanged) headers.set("content-type", "application/json");
-    const page = unchanged ? null : encodePage(batch, reader.cursor);
+    const page = unchanged ? null : encodePage(batch, reader);
     const status = unchanged ? 304 : 200;
     const answer = reply(request, page, headers, status);
     if (unchanged && plain) same = { url, tag, cursor: feed.cursor, init: { status, headers } };

@@ -145,7 +145,7 @@ export const server = (options: Options) => {
     const { after, types, limit } = readQuery(request);
     const reader = feed.reader({ after, types, limit });
     const batch = reader.read();
-    const page = encodePage(batch, reader.cursor);
+    const page = encodePage(batch, reader);
     return reply(request, page, {
       "content-type": "application/json",
       "cache-control": "private, no-cache",

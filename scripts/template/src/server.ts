@@ -30,7 +30,7 @@ export const server = ({ pollIntervalMs = 1_000, ...options }: Options) => {
 
     // 5. deliver: while a page leaves something behind, the client need not wait.
     const pauseMs = reader.cursor === feed.cursor ? pollIntervalMs : 0;
-    const page = encodePage(batch, reader.cursor);
+    const page = encodePage(batch, reader);
     if (request.method !== "HEAD") {
       stats.delivered += batch?.events.length ?? 0;
       stats.bytesOut += Buffer.byteLength(page);
