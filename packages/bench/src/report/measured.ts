@@ -5,7 +5,7 @@ import { CONFIDENCE, ENOUGH_ROUNDS } from "../stats/bootstrap.ts";
 import { laneOf } from "../stats/cells.ts";
 import { summaryOf, type Entry } from "./summary.ts";
 import { bullets, notesOf, table, withInterval } from "./text.ts";
-import { conditionsOf } from "./words.ts";
+import { conditionsOf, workText } from "./words.ts";
 
 /** The figure, its interval where there is one, or the word that stands for it; without a mark. */
 const plain = (entry: Entry): string => withInterval({ ...entry, place: undefined });
@@ -37,6 +37,7 @@ export const renderMeasured = (result: Result, lane: string): string => {
     `Medians of the rounds (${rounds}), in brackets the ${CONFIDENCE * 100} % intervals of`,
     `${ENOUGH_ROUNDS} rounds and more.`,
     steps,
+    workText(result),
     `Measured: ${conditionsOf(result).join(" · ")}.`,
   ];
   return [table(head, body), bullets(notes), legend.filter(Boolean).join(" ")]

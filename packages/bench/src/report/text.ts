@@ -15,6 +15,7 @@ import {
   showInterval,
   times,
   whyNot,
+  workText,
 } from "./words.ts";
 
 const WIDTH = 100;
@@ -131,6 +132,7 @@ export const renderTable = (result: Result): string => {
     ),
     "",
     wrap(HEADS),
+    wrap(workText(result)),
     wrap(legendOf(summary)),
     wrap(noiseText(summary)),
     ...notesOf(summary).map(wrap),
@@ -187,7 +189,7 @@ export const renderMarkdown = (result: Result, { brief = false } = {}): string =
     brief ? legend : `${legend} In brackets: the ${CONFIDENCE * 100} % interval.`,
     brief ? "" : noiseText(summary),
     bullets(notesOf(summary, shown)),
-    `Measured: ${conditionsOf(result).join(" · ")}.`,
+    `${workText(result)} Measured: ${conditionsOf(result).join(" · ")}.`,
   ]
     .filter(Boolean)
     .join("\n\n");

@@ -2,7 +2,7 @@
 import { figures, type Figure } from "../metrics.ts";
 import type { Outcome, Result } from "../result.ts";
 import { ENOUGH_ROUNDS, type Estimate } from "../stats/bootstrap.ts";
-import { isAtLeast, type Cell } from "../stats/cells.ts";
+import { isAtLeast, paramsText, type Cell } from "../stats/cells.ts";
 
 /** Three digits: 0.0123, 1.23, 12.3, 123, 1,230. */
 export const digits = (value: number): string =>
@@ -94,6 +94,10 @@ export const whyNot = (problem: Exclude<Outcome, { readonly kind: "measured" }>)
   const text = counts.map(([name, count]) => `${name} ${digits(count)}`).join(", ");
   return text ? `${reason} (${text})` : reason;
 };
+
+/** What was asked of everybody. */
+export const workText = ({ scenarios }: Result): string =>
+  `The work: ${scenarios.map(({ name, params }) => `${name} (${paramsText(params)})`).join(" · ")}.`;
 
 /** What it was run on, in a few short phrases. */
 export const conditionsOf = ({ conditions, startedAt, tookMs }: Result): readonly string[] => {
