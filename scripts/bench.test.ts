@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { watch } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -83,6 +84,25 @@ test("a server that is killed and comes back makes every subscriber whole again"
   for (const { outcome } of runs) expect(fine).toContain(outcome.kind);
 }, 30_000);
 
+test("a bench that is stopped says so in a line, and leaves nothing behind", async () => {
+  await using made = await scratch();
+  const { folder } = made;
+  const work = ["--scenario", "storm", "--only", "sse", "--out", join(folder, "out")];
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  // The first that it keeps there is the data of a storm.
+  const watcher = watch(folder, (_, name) => name?.startsWith("tidings-bench-") && begin());
+  const bench = Bun.spawn([process.execPath, "scripts/bench.ts", ...work], {
+    env: { ...process.env, TMPDIR: folder },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  await begun;
+  watcher.close();
+  bench.kill("SIGINT");
+  expect(await bench.stderr.text()).toEndWith("tidings: stopped before the end; nothing is kept\n");
+  expect(await bench.exited).toBe(130);
+  expect(await readdir(folder)).toEqual(["out"]);
+}, 20_000);
+
 test("a bench that could measure nothing says so, and ends with 1", async () => {
   await using made = await scratch();
   // What keeps nothing has no part in a restart.
@@ -137,6 +157,7 @@ test.each([
   ["--subscribers many", "--subscribers must be a whole number"],
   ["--quick --full", "--quick and --full exclude each other"],
   ["--json --markdown", "--json and --markdown exclude each other"],
+  ["--only sse --out=", "--out: name a folder, or leave it out"],
   ["--out package.json", "--out: choose a folder that can be written to, not "],
   ["--scenario burst --only sse/raw-bun", "sse/raw-bun has no part in burst; choose others"],
   ["--scenario idle --rate 5", "--rate changes nothing in idle; leave it out"],

@@ -27,7 +27,7 @@ import {
 } from "@tidings/bench/engine";
 import { access, constants, mkdir } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
-import { fail, numberOption, readArgs } from "./cli.ts";
+import { fail, numberOption, onEnd, readArgs } from "./cli.ts";
 import { duration, say, showProgress } from "./progress.ts";
 
 const usage = `usage: bun run bench [options]              measures, in under three minutes
@@ -115,6 +115,7 @@ const list = () => {
 
 /** The folder of what is written: made, and tried, before there is anything to lose. */
 const folderFor = async (standard: string): Promise<string> => {
+  if (values.out === "") fail("--out: name a folder, or leave it out");
   const folder = resolve(values.out ?? standard);
   try {
     await mkdir(folder, { recursive: true });
@@ -183,6 +184,10 @@ const measure = async () => {
   const blind = whyBlind();
   if (blind !== undefined) say(`${blind}: such figures are left out.`);
   const progress = showProgress();
+  onEnd(() => {
+    progress.end();
+    fail("stopped before the end; nothing is kept", undefined, 130);
+  });
   const measured = await bench({
     ...selection,
     settings,

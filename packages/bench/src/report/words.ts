@@ -96,8 +96,11 @@ export const whyNot = (problem: Exclude<Outcome, { readonly kind: "measured" }>)
 };
 
 /** What was asked of everybody. */
-export const workText = ({ scenarios }: Result): string =>
-  `The work: ${scenarios.map(({ name, params }) => `${name} (${paramsText(params)})`).join(" · ")}.`;
+export const workText = ({ scenarios, runs }: Result): string => {
+  const played = scenarios.filter(({ name }) => runs.some(({ scenario }) => scenario === name));
+  const each = played.map(({ name, params }) => `${name} (${paramsText(params)})`);
+  return `The work: ${each.join(" · ")}.`;
+};
 
 /** What it was run on, in a few short phrases. */
 export const conditionsOf = ({ conditions, startedAt, tookMs }: Result): readonly string[] => {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { whyBlind } from "../machine.ts";
@@ -46,7 +46,10 @@ export const storm: Scenario = {
     }
     const { subscribers, rate, ...site } = work(settings);
     const { seed } = settings;
-    const folder = await mkdtemp(join(tmpdir(), "tidings-bench-"));
+    const folder = mkdtempSync(join(tmpdir(), "tidings-bench-"));
+    const remove = () => rmSync(folder, { recursive: true, force: true });
+    // Who ends the bench ends it here.
+    process.once("exit", remove);
     try {
       // What outlives a server lies in a file.
       const options = { database: join(folder, "outbox.db") };
@@ -71,7 +74,8 @@ export const storm: Scenario = {
       const figures = { metrics, staleness, publish, generator, samples };
       return [{ params: {}, outcome: { kind: "measured", ...figures } }];
     } finally {
-      await rm(folder, { recursive: true, force: true });
+      process.off("exit", remove);
+      remove();
     }
   },
 };
