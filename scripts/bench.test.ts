@@ -98,7 +98,7 @@ test("a bench that is stopped says so in a line, and leaves nothing behind", asy
   await begun;
   watcher.close();
   bench.kill("SIGINT");
-  expect(await bench.stderr.text()).toEndWith("tidings: stopped before the end; nothing is kept\n");
+  expect(await bench.stderr.text()).toEndWith("tidings: stopped before the end\n");
   expect(await bench.exited).toBe(130);
   expect(await readdir(folder)).toEqual(["out"]);
 }, 20_000);

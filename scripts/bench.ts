@@ -186,7 +186,7 @@ const measure = async () => {
   const progress = showProgress();
   onEnd(() => {
     progress.end();
-    fail("stopped before the end; nothing is kept", undefined, 130);
+    fail("stopped before the end", undefined, 130);
   });
   const measured = await bench({
     ...selection,
