@@ -177,8 +177,10 @@ const time: Check = (value, field) => {
   if (typeof value !== "string" || !RFC_3339_UTC.test(value) || Number.isNaN(Date.parse(value)))
     refuse(field, "a time such as 2026-11-20T21:48:00.000Z", value);
 };
+// What nobody can have measured, no axis can show.
 const number: Check = (value, field) => {
-  if (!Number.isFinite(value) || Number(value) < 0) refuse(field, "a number, 0 or more", value);
+  if (!(typeof value === "number" && value >= 0 && value <= Number.MAX_SAFE_INTEGER))
+    refuse(field, "a number from 0 to 2^53 - 1", value);
 };
 const count: Check = (value, field) => {
   if (!Number.isSafeInteger(value) || Number(value) < 0)
@@ -221,10 +223,11 @@ const object =
   <Type>(fields: { readonly [name in keyof Required<Type>]: Check }): Check =>
   (value, field) => {
     const given = new Map(entriesOf(value, field));
-    for (const [name, check] of Object.entries<Check>(fields))
-      check(given.get(name), field === "" ? name : `${field}.${name}`);
+    const at = (name: string) => (field === "" ? name : `${field}.${name}`);
+    for (const [name, check] of Object.entries<Check>(fields)) check(given.get(name), at(name));
     for (const name of given.keys())
-      if (!(name in fields)) throw new TypeError(`${field}.${name}: is no field of a result.`);
+      if (!Object.hasOwn(fields, name))
+        throw new TypeError(`${at(name)}: is no field of a result.`);
   };
 
 const histogram = object<Histogram>({
@@ -333,17 +336,24 @@ export const validateResult = (value: unknown): Result => {
   check(value, "");
   const result = value as Result;
   for (const part of ["contenders", "scenarios"] as const) {
-    const known = new Set<string>();
-    for (const { name } of result[part]) {
-      if (known.has(name)) throw new TypeError(`${part}: ${name} is there twice.`);
-      known.add(name);
-    }
+    const all: readonly (Contender | Scenario)[] = result[part];
+    for (const field of ["name", "title"] as const)
+      all.forEach((one, place) => {
+        const twin = all.findIndex((other) => other[field] === one[field]);
+        if (twin < place)
+          throw new TypeError(`${part}[${place}].${field}: is that of ${part}[${twin}] as well.`);
+      });
     const field = part === "contenders" ? "contender" : "scenario";
+    const known = new Set(all.map(({ name }) => name));
     result.runs.forEach((run, place) => {
       if (!known.has(run[field]))
         refuse(`runs[${place}].${field}`, `the name of one of ${part}`, run[field]);
     });
   }
+  result.runs.forEach(({ round }, place) => {
+    if (round > result.method.rounds)
+      refuse(`runs[${place}].round`, `no more than method.rounds, ${result.method.rounds}`, round);
+  });
   if (result.runs.length === 0) throw new TypeError("runs: must have at least one.");
   const seen = new Map<string, number>();
   result.runs.forEach(({ scenario, contender, params, round, replica }, place) => {

@@ -27,16 +27,19 @@ test.each([
   ["runs.0.startedAt", "2026-11-20", "runs[0].startedAt: must be a time such as"],
   ["runs", [], "runs: must have at least one."],
   ["runs.0.round", 0, "runs[0].round: must be a whole number, 1 or more, not 0."],
+  ["runs.0.round", 2, "runs[0].round: must be no more than method.rounds, 1, not 2."],
   ["runs.0.order", 0, "runs[0].order: must be a whole number, 1 or more, not 0."],
   ["method.rounds", 0, "method.rounds: must be a whole number, 1 or more, not 0."],
   ["runs", undefined, "runs: must be a list, not undefined."],
-  ["tookMs", -1, "tookMs: must be a number, 0 or more, not -1."],
-  ["tookMs", null, "tookMs: must be a number, 0 or more, not null."],
+  ["tookMs", -1, "tookMs: must be a number from 0 to 2^53 - 1, not -1."],
+  ["tookMs", 1e308, "tookMs: must be a number from 0 to 2^53 - 1, not 1e+308."],
+  ["tookMs", null, "tookMs: must be a number from 0 to 2^53 - 1, not null."],
   ["conditions.commit", "", 'conditions.commit: must be a text, not "".'],
   ["conditions.dirty", "no", 'conditions.dirty: must be true or false, not "no".'],
   ["conditions.cores", 1.5, "conditions.cores: must be a whole number, 0 or more, not 1.5."],
   ["conditions.pinned", { server: 0 }, "conditions.pinned.load: must be a whole number"],
   ["conditions.colour", "red", "conditions.colour: is no field of a result."],
+  ["conditions.constructor", "red", "conditions.constructor: is no field of a result."],
   ["contenders.0.kind", "friend", "contenders[0].kind: must be tidings or baseline or peer"],
   ["runs.0.contender", "smoke", "runs[0].contender: must be the name of one of contenders"],
   ["runs.0.scenario", "smoke", "runs[0].scenario: must be the name of one of scenarios"],
@@ -52,12 +55,24 @@ test.each([
   expect(() => validateResult(broken(path, value))).toThrow(message);
 });
 
-test("a name that is there twice is named", () => {
+test.each(["contenders", "scenarios"] as const)("two %s of one name or title are named", (part) => {
   const result = sample();
-  const contenders = [...result.contenders, ...result.contenders];
-  expect(() => validateResult({ ...result, contenders })).toThrow(
-    "contenders: sse is there twice.",
-  );
+  const withTwin = (difference: object) => ({
+    ...result,
+    [part]: result[part].flatMap((one) => [one, { ...one, ...difference }]),
+  });
+  for (const [field, other] of [
+    ["name", "title"],
+    ["title", "name"],
+  ] as const)
+    expect(() => validateResult(withTwin({ [other]: "another" }))).toThrow(
+      `${part}[1].${field}: is that of ${part}[0] as well.`,
+    );
+});
+
+test("a field named like what every object has is none", () => {
+  const text = JSON.stringify(sample()).replace("{", '{"__proto__":1,');
+  expect(() => validateResult(JSON.parse(text))).toThrow(/^__proto__: is no field of a result\.$/);
 });
 
 test("what is no object at all is called a result", () => {
@@ -65,7 +80,7 @@ test("what is no object at all is called a result", () => {
 });
 
 test("a round that is there twice is named; replicas and other work are others", () => {
-  const result = sample();
+  const result = { ...sample(), method: { ...sample().method, rounds: 2 } };
   const [run] = result.runs;
   if (!run) throw new Error("the sample has no run");
   const params = { subscribers: 200, rate: 1 };
