@@ -62,3 +62,6 @@ export type Figure = Metric | keyof typeof quantiles;
 
 /** Every figure, in the order in which they are shown. */
 export const figures: Readonly<Record<Figure, Meaning>> = { ...quantiles, ...all };
+
+/** Of fewer subscribers memory is not weighed: a heap grows in steps, larger than what they add. */
+export const LEAST_TO_WEIGH = 200;

@@ -6,6 +6,7 @@ import { intendedTimes } from "./load/schedule.ts";
 import { POLL_JITTER, type Site } from "./load/wire.ts";
 import type { Stretch } from "./load/worker.ts";
 import { CpuClock, pinTo, rssBytes, whyBlind, type Places } from "./machine.ts";
+import { LEAST_TO_WEIGH } from "./metrics.ts";
 import type { Failed, Invalid, Measured } from "./result.ts";
 
 /** What a trial runs on. */
@@ -47,8 +48,6 @@ export interface Crash extends Seen {
   readonly wholeAt: number;
 }
 
-// A heap grows in steps, which are larger than what fewer subscribers add.
-const LEAST_TO_WEIGH = 200;
 // What the first ones have left behind is cleared away meanwhile.
 const SETTLE_MS = 150;
 // Time to tell all processes what comes.

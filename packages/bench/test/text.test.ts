@@ -49,6 +49,31 @@ test("the table and the comparison fit 100 columns", () => {
   }
 });
 
+test("every name is whole, also where it has no room beside its figures", () => {
+  const peers = ["short-poll/node-http", "short-poll/node-ws", "short-poll/node-https"];
+  const like = result.runs.filter(({ contender }) => contender === "ws");
+  const table = renderTable({
+    ...result,
+    contenders: [
+      ...result.contenders,
+      ...peers.map((name) => ({ name, title: name, kind: "peer" as const, deviations: [] })),
+    ],
+    runs: [
+      ...result.runs,
+      ...peers.flatMap((name) => like.map((run) => ({ ...run, contender: name }))),
+    ],
+  });
+  const lines = table.split("\n");
+  // What ws has, each of them has.
+  const figures = rowOf("ws").slice(2).trim().replaceAll(/[*=]/g, " ");
+  for (const name of peers) {
+    const at = lines.findIndex((line) => line.split(" ")[0] === name);
+    const row = `${lines[at]}${lines[at] === name ? lines[at + 1] : ""}`;
+    expect(row.slice(name.length).trim()).toBe(figures.trim());
+  }
+  expect(lines.filter((line) => Bun.stringWidth(line) > 100)).toEqual([]);
+});
+
 test("where there is no figure, a word and its reason stand, and never 0", () => {
   const table = renderTable(result);
   expect(rowOf("sse/raw-bun")).toEndWith("FAILED");
@@ -78,9 +103,31 @@ test("a reason that several have in common is said once, within 100 columns", ()
   expect(table.split("\n").filter((line) => Bun.stringWidth(line) > 100)).toEqual([]);
 });
 
+test("why memory has no figure is said wherever it has none", () => {
+  const idle = (subscribers: number): Result => ({
+    ...result,
+    scenarios: result.scenarios.map((one) =>
+      one.name === "idle" ? { ...one, params: { subscribers } } : one,
+    ),
+    runs: result.runs.flatMap((run): Result["runs"] => {
+      if (run.scenario !== "idle" || !["sse", "ws"].includes(run.contender)) return [];
+      const outcome = { kind: "measured", metrics: { requestsPerSubscriberSecond: 0 } } as const;
+      return [{ ...run, params: { subscribers }, outcome }];
+    }),
+  });
+  const said = (shown: Result) =>
+    [renderTable(shown), renderMarkdown(shown), renderReport(shown)].map(
+      (text) => /– idle, memory, [^\n<]*/.exec(text)?.[0],
+    );
+  const told = (why: string) => Array(3).fill(`– idle, memory, sse, ws: ${why}`);
+  expect(said(idle(199))).toEqual(told("it is weighed from 200 subscribers on"));
+  expect(said(idle(200))).toEqual(told("it did not grow in every round"));
+  expect(said(result)).toEqual(Array(3).fill(undefined));
+});
+
 test("what was not played is a dash, and a single round is not judged without noise", () => {
   const [line = ""] = renderTable(sample()).split("\n").slice(2);
-  expect(line).toBe("sse                  200 µs   300 µs   2.2 µs        –        –        –");
+  expect(line).toBe("sse   200 µs   300 µs   2.2 µs        –        –        –");
   expect(renderTable(sample())).toContain("Too little could be measured twice");
 });
 

@@ -1,4 +1,4 @@
-import { figures } from "../metrics.ts";
+import { figures, LEAST_TO_WEIGH } from "../metrics.ts";
 import type { Result } from "../result.ts";
 import { CONFIDENCE, ENOUGH_ROUNDS } from "../stats/bootstrap.ts";
 import { ownParamsText, type Cell } from "../stats/cells.ts";
@@ -19,7 +19,6 @@ import {
 } from "./words.ts";
 
 const WIDTH = 100;
-const NAME = 19;
 const CELL = 9;
 
 const wrap = (text: string): string =>
@@ -40,34 +39,58 @@ const whoOf = (cell: Cell): string => {
   return params ? `${cell.contender.name} (${params})` : cell.contender.name;
 };
 
-/** Why there are no figures: each reason once, with all whom it meets. */
-const reasonsOf = (cells: readonly Cell[]): readonly string[] => {
-  const found = cells.flatMap((cell) => {
-    const { problem, scenario } = cell;
-    if (!problem) return [];
-    const what = `${insteadOf[problem.kind]} ${scenario.name}`;
-    return [{ what, who: whoOf(cell), why: whyNot(problem) }];
-  });
-  const groups = Map.groupBy(found, ({ what, why }) => `${what}: ${why}`);
+interface Lack {
+  readonly what: string;
+  readonly who: string;
+  readonly why: string;
+}
+
+/** Why a cell has no figures. */
+const lackOf = (cell: Cell): readonly Lack[] => {
+  const { problem, scenario } = cell;
+  if (!problem) return [];
+  const what = `${insteadOf[problem.kind]} ${scenario.name}`;
+  return [{ what, who: whoOf(cell), why: whyNot(problem) }];
+};
+
+/** Why a cell that has others has no memory. */
+const unweighed = ({ column, cell, estimate }: Entry): readonly Lack[] => {
+  const isLack = column.figure === "rssBytesPerSubscriber" && cell && !cell.problem && !estimate;
+  if (!isLack) return [];
+  const tooFew = (cell.params.subscribers ?? 0) < LEAST_TO_WEIGH;
+  const why = tooFew
+    ? `it is weighed from ${LEAST_TO_WEIGH} subscribers on`
+    : "it did not grow in every round";
+  return [{ what: `– ${column.scenario}, memory`, who: whoOf(cell), why }];
+};
+
+/** Each reason once, with all whom it meets. */
+const reasonsOf = (lacks: readonly Lack[]): readonly string[] => {
+  const groups = Map.groupBy(lacks, ({ what, why }) => `${what}: ${why}`);
   return [...groups.values()].flatMap((same) => {
     const all = same.map(({ who }) => who).join(", ");
     return same.slice(0, 1).map(({ what, why }) => `${what}, ${all}: ${why}`);
   });
 };
 
-/** The reasons behind the cells without figures, and the rounds that were left out. */
+/** The reasons behind what has no figure, and the rounds that were left out. */
 export const notesOf = (
   summary: Summary,
   wanted: (cell: Cell) => boolean = () => true,
 ): readonly string[] => {
   const problems = summary.problems.filter(wanted);
+  const entries = summary.rows.flatMap(({ entries }) => entries);
+  const lacks = [
+    ...problems.flatMap(lackOf),
+    ...entries.filter(({ cell }) => cell && wanted(cell)).flatMap(unweighed),
+  ];
   const left = problems.filter(({ problem }) => !problem);
   const leftOut = [...Map.groupBy(left, ({ scenario }) => scenario.name)].map(
     ([scenario, cells]) =>
       `${scenario}: rounds left out, in which the load generator was the bottleneck: ` +
       cells.map(({ contender, leftOut }) => `${contender.name} ${leftOut}`).join(", "),
   );
-  return [...reasonsOf(problems), ...leftOut];
+  return [...reasonsOf(lacks), ...leftOut];
 };
 
 /** What no difference may be smaller than, by the contender that ran twice. */
@@ -111,8 +134,13 @@ export const renderTable = (result: Result): string => {
   const heads = columns.map(({ scenario }, place) =>
     columns[place - 1]?.scenario === scenario ? "" : scenario,
   );
-  const line = (name: string, cells: readonly string[]) =>
-    (name.padEnd(NAME) + cells.map((cell) => wide(cell, CELL)).join("")).trimEnd();
+  const longest = Math.max(...rows.map(({ contender }) => contender.name.length));
+  const room = Math.min(longest + 1, WIDTH - CELL * columns.length);
+  const line = (name: string, cells: readonly string[]) => {
+    // A name for which there is no room has a line of its own.
+    const begin = name.length < room ? name.padEnd(room) : `${name}\n${" ".repeat(room)}`;
+    return (begin + cells.map((cell) => wide(cell, CELL)).join("")).trimEnd();
+  };
   // A mark hangs behind the column, so that figures stand below each other. A rate is one a second.
   const hanging = (cell: string) => (/[*=]$/.test(cell) ? cell : `${cell} `).replace("/s", "");
   const lines = [
@@ -126,7 +154,7 @@ export const renderTable = (result: Result): string => {
     ),
     ...rows.map(({ contender, entries }) =>
       line(
-        contender.name.slice(0, NAME - 1),
+        contender.name,
         entries.map((entry) => hanging(textOf(entry))),
       ),
     ),
