@@ -106,10 +106,22 @@ test("a bench that is stopped says so in a line, and leaves nothing behind", asy
 test("a bench that could measure nothing says so, and ends with 1", async () => {
   await using made = await scratch();
   // What keeps nothing has no part in a restart.
-  const work = ["--full", "--rounds", "1", "--scenario", "storm", "--only", "sse/raw-bun"];
+  const work = [
+    "--full",
+    "--rounds",
+    "1",
+    "--scenario",
+    "storm",
+    "--only",
+    "sse/raw-bun,short-poll/raw-bun",
+  ];
   const ended = await output("bench", [...work, "--out", made.folder, "--json"]);
   const { runs } = validateResult(JSON.parse(ended.stdout.join("\n")));
   expect(new Set(runs.map(({ outcome }) => outcome.kind))).toEqual(new Set(["not applicable"]));
+  // Only who rests between polls is told for how long.
+  const told = runs.filter(({ params }) => params.pollMs === 500);
+  expect(new Set(told.map(({ contender }) => contender))).toEqual(new Set(["short-poll/raw-bun"]));
+  expect(runs.filter(({ params }) => "pollMs" in params)).toEqual(told);
   expect(ended.code).toBe(1);
   expect(ended.stderr.at(-1)).toStartWith("tidings: nothing could be measured");
 }, 20_000);

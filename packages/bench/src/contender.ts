@@ -34,3 +34,7 @@ export interface Contender extends Named {
   readonly missing?: string | undefined;
   start(options: StartOptions): Promise<Server>;
 }
+
+/** Whether a subscriber rests between two polls, so that `pollMs` concerns it. */
+export const rests = ({ wire }: Pick<Contender, "wire">): boolean =>
+  wire.kind === "poll" && !wire.held;

@@ -40,13 +40,13 @@
 // what no generator can make it do: doubled, reordered or early deliveries fail the run. In burst
 // a rate that was held was held, however busy the generator was.
 import { audit, canAudit, AUDIT_MS } from "./audit.ts";
-import type { Contender } from "./contender.ts";
+import { rests, type Contender } from "./contender.ts";
 import { lanes } from "./contenders.ts";
 import { conditionsOf } from "./conditions.ts";
 import { Fleet } from "./load/fleet.ts";
 import { places, stayOn, type Places } from "./machine.ts";
 import { planOf, type Planned, type Selection } from "./plan.ts";
-import { SCHEMA, type Audit, type Result, type Run } from "./result.ts";
+import { SCHEMA, type Audit, type Params, type Result, type Run } from "./result.ts";
 import type { Cell } from "./scenario.ts";
 import type { Settings } from "./settings.ts";
 
@@ -170,10 +170,16 @@ const play = async (
   return cells.map(({ params, outcome }) => ({
     ...common,
     ...(replica ? { replica } : {}),
-    params: { ...scenario.params(settings), ...params },
+    params: ownParams(contender, { ...scenario.params(settings), ...params }),
     outcome,
   }));
 };
+
+// Who does not rest between polls does the same work whatever the pause is.
+const ownParams = (contender: Contender, params: Params): Params =>
+  Object.fromEntries(
+    Object.entries(params).filter(([name]) => name !== "pollMs" || rests(contender)),
+  );
 
 // Each round has luck of its own, and everybody in it the same.
 const inRound = (settings: Settings, round: number): Settings => ({

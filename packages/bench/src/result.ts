@@ -80,7 +80,8 @@ export interface Scenario {
 /**
  * What was asked of the contenders, such as `subscribers`, `rate` (events per second) and
  * `payloadBytes`.
- * `pollMs` is a contender's own: a poller's runs with different ones are still the same work.
+ * `pollMs` is a contender's own, and only of who rests between polls: a poller's runs with different
+ * ones are still the same work.
  */
 export type Params = Readonly<Record<string, number>>;
 

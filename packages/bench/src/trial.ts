@@ -1,5 +1,5 @@
 // One server with its subscribers, measured stretch by stretch.
-import type { Contender, Server } from "./contender.ts";
+import { rests, type Contender, type Server } from "./contender.ts";
 import { now, until } from "./load/clock.ts";
 import type { Account, Fleet } from "./load/fleet.ts";
 import { intendedTimes } from "./load/schedule.ts";
@@ -220,8 +220,8 @@ const start = (
 };
 
 /** How long a subscriber waits by design before it asks again, in milliseconds. */
-export const longestPauseMs = ({ wire }: Contender, { pollMs }: Pick<Site, "pollMs">): number =>
-  wire.kind === "poll" && !wire.held ? pollMs * (1 + POLL_JITTER) : 0;
+export const longestPauseMs = (contender: Contender, { pollMs }: Pick<Site, "pollMs">): number =>
+  rests(contender) ? pollMs * (1 + POLL_JITTER) : 0;
 
 /** Why a stretch is no figure; undefined when it is one. */
 export const judge = (seen: Account): Failed | Invalid | undefined => {

@@ -256,22 +256,81 @@ test("a figure that only one of them has, or not in every round, is not compared
   expect(compare(before, lacking(4)).warnings).toEqual([`${told} some of the rounds lack it`]);
 });
 
-test("results with nothing to compare are refused, with the cure", () => {
+test("results with nothing to compare are refused, with the reason and the cure", () => {
   const before = synthetic({ seed: 1 });
   expect(() => compare(before, { ...before, runs: [] })).toThrow(
-    "no work of a technique in common",
+    /^compare: no figure of a technique is measured in both \(fan-out: only in the first result; .*\)\.$/,
   );
   const once = synthetic({ seed: 1, rounds: 1 });
-  expect(() => compare(once, once)).toThrow(
-    "one round tells nothing about noise; measure both with --rounds 5",
-  );
+  const cure = "compare: one round tells nothing about noise; measure both with --rounds 5";
+  expect(() => compare(once, once)).toThrow(`${cure}.`);
   // What broke is told of single rounds, too.
-  expect(
-    compare(
-      once,
-      altered(once, ["idle", "ws"], () => failed),
-    ).breaks,
-  ).toHaveLength(1);
+  const broken = altered(once, ["idle", "ws"], () => failed);
+  expect(() => compare(once, broken)).toThrow(
+    `${cure} (idle / ws / subscribers 500: measured, then failed (two were lost)).`,
+  );
+  const fewer = { ...once, runs: once.runs.filter(({ contender }) => contender !== "long-poll") };
+  expect(() => compare(once, fewer)).toThrow(`${cure} (long-poll: only in the first result).`);
+});
+
+/** The same, asked for with other params. */
+const asked = (
+  result: Result,
+  change: (run: Runs[number]) => Result["scenarios"][number]["params"],
+) => ({
+  ...result,
+  runs: result.runs.map((run) => ({ ...run, params: change(run) })),
+});
+
+test("what was asked in another way is named with both values, and not compared", () => {
+  const before = synthetic({ seed: 1 });
+  const halved = ({ scenario, params }: Runs[number]) =>
+    scenario === "frontier" ? params : { ...params, subscribers: 50, colour: 1 };
+  const comparison = compare(before, asked(before, halved));
+  expect(comparison.breaks).toEqual([]);
+  const texts = [
+    "fan-out: subscribers 200",
+    "idle: subscribers 500",
+    "burst: subscribers 100",
+    "storm: subscribers 200",
+  ].map((text) => `not the same work in ${text}, then 50; colour none, then 1`);
+  expect(comparison.warnings).toEqual(texts);
+  expect(new Set(comparison.changes.map(({ cell }) => cell.scenario.name))).toEqual(
+    new Set(["frontier"]),
+  );
+  const all = ({ params }: Runs[number]) => ({ ...params, subscribers: 50 });
+  expect(() => compare(before, asked(before, all))).toThrow(
+    /^compare: no figure .* in both \(not the same work in fan-out: subscribers 200, then 50; .*\)\.$/,
+  );
+  // Of some rates that both have, those are compared.
+  const faster = ({ params }: Runs[number]) =>
+    params.rate === 0.1 ? { ...params, rate: 1_000 } : params;
+  expect(compare(before, asked(before, faster)).warnings).toEqual([
+    "not the same work in frontier: rate 0.1, then 1,000",
+  ]);
+});
+
+test("a pause between polls is part of the work of those who rest between polls", () => {
+  const before = synthetic({ seed: 1 });
+  const paused = (pollMs: number, everybody: boolean) =>
+    asked(before, ({ scenario, contender, params }) =>
+      scenario === "fan-out" && (everybody || contender === "short-poll")
+        ? { ...params, pollMs }
+        : params,
+    );
+  const names = (a: Result, b: Result) =>
+    new Set(
+      compare(a, b)
+        .changes.filter(({ cell }) => cell.scenario.name === "fan-out")
+        .map(({ cell }) => cell.contender.name),
+    );
+  const everybody = ["short-poll", "long-poll", "sse", "ws", "webhook"];
+  // The first result is from before it was left out of the others' params.
+  expect(names(paused(300, true), paused(300, false))).toEqual(new Set(everybody));
+  expect(names(paused(300, true), paused(1_000, false))).toEqual(new Set(everybody.slice(1)));
+  expect(compare(paused(300, false), paused(1_000, false)).warnings).toEqual([
+    "not the same work in fan-out: pollMs 300, then 1,000",
+  ]);
 });
 
 const cellOf = (result: Result, scenario: string, contender: string) => {

@@ -1,4 +1,4 @@
-import type { Contender } from "../contender.ts";
+import { rests, type Contender } from "../contender.ts";
 import type { Failed, Invalid, Params } from "../result.ts";
 import type { Cell, Scenario } from "../scenario.ts";
 import type { Settings } from "../settings.ts";
@@ -16,7 +16,6 @@ const ratesOf = ({ mode, rate }: Settings): readonly number[] =>
 const PAUSES_MS = [100, 300, 1_000];
 
 // Only who rests between two polls has an interval to choose.
-const rests = ({ wire }: Contender) => wire.kind === "poll" && !wire.held;
 const pausesFor = (contender: Contender) => (rests(contender) ? PAUSES_MS : [0]);
 const paramsOf = (pollMs: number, rate: number): Params =>
   pollMs > 0 ? { pollMs, rate } : { rate };

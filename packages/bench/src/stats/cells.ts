@@ -39,6 +39,17 @@ export const ownParamsText = ({ scenario, params }: Pick<Cell, "scenario" | "par
 export const workOf = ({ params }: { readonly params: Params }): string =>
   paramsText(Object.fromEntries(Object.entries(params).filter(([name]) => name !== "pollMs")));
 
+/**
+ * The names of the params that two cells of one contender do not share. Results from before `pollMs`
+ * was left out where nobody rests between polls have it everywhere: who lacks it in one has no use
+ * for it in the other.
+ */
+export const differingParams = (one: Cell, other: Cell): readonly string[] =>
+  Object.keys({ ...one.params, ...other.params }).filter((name) => {
+    const values = [one.params[name], other.params[name]];
+    return values[0] !== values[1] && !(name === "pollMs" && values.includes(undefined));
+  });
+
 const measured = (runs: readonly Run[]): Cell["rounds"] =>
   runs.flatMap(({ round, outcome }) => (outcome.kind === "measured" ? [{ round, outcome }] : []));
 

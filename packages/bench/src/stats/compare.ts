@@ -4,6 +4,7 @@ import type { Result } from "../result.ts";
 import { median } from "./bootstrap.ts";
 import {
   cellsOf,
+  differingParams,
   figuresIn,
   isAtLeast,
   isPartial,
@@ -107,12 +108,32 @@ const conditionsThatDiffer = (before: Result, after: Result): readonly string[] 
 };
 
 /** What the others lack, as shortly as can be: a scenario, a contender, or one work of one. */
-const missingIn = (others: readonly Cell[], cells: readonly Cell[]): readonly string[] => {
-  const namesOf = (cell: Cell) => [cell.scenario.name, cell.contender.name, keyOf(cell)];
+const missingIn = (others: readonly Cell[], lone: readonly Cell[]): readonly string[] => {
+  const namesOf = (cell: Cell) => [cell.scenario.name, cell.contender.name];
   const known = new Set(others.flatMap(namesOf));
-  const missing = cells.flatMap((cell) => namesOf(cell).find((name) => !known.has(name)) ?? []);
+  const missing = lone.map((cell) => namesOf(cell).find((name) => !known.has(name)) ?? keyOf(cell));
   return [...new Set(missing)];
 };
+
+const isSameRow = (one: Cell, other: Cell) =>
+  one.scenario.name === other.scenario.name && one.contender.name === other.contender.name;
+
+const isSameWork = (one: Cell, other: Cell) =>
+  isSameRow(one, other) && differingParams(one, other).length === 0;
+
+/** How the same was asked in another way, such as `fan-out: subscribers 100, then 50`. */
+const otherWorkIn = (rivals: readonly Pair[]): readonly string[] =>
+  [...Map.groupBy(rivals, ({ old }) => old.scenario.name)].map(([scenario, own]) => {
+    const names = new Set(own.flatMap(({ old, now }) => differingParams(old, now)));
+    const differences = [...names].flatMap((name) => {
+      const values = (["old", "now"] as const).map((side) =>
+        own.map((pair) => pair[side].params[name]?.toLocaleString("en") ?? "none"),
+      );
+      const [from, to] = values.map((all) => [...new Set(all)].join(", "));
+      return from === to ? [] : [`${name} ${from}, then ${to}`];
+    });
+    return `${scenario}: ${differences.join("; ")}`;
+  });
 
 const isOurs = ({ contender }: Cell) => contender.kind === "tidings";
 
@@ -131,21 +152,28 @@ const pairsOf = (
   now: readonly Cell[],
   { breaks, warnings }: Remarks,
 ): readonly Pair[] => {
+  const without = (cells: readonly Cell[], others: readonly Cell[]) =>
+    cells.filter((cell) => !others.some((other) => isSameWork(cell, other)));
+  const [oldOnly, nowOnly] = [without(old, now), without(now, old)];
+  const rivals = oldOnly.flatMap((cell): Pair[] =>
+    nowOnly.filter((other) => isSameRow(cell, other)).map((other) => ({ old: cell, now: other })),
+  );
+  warnings.push(...otherWorkIn(rivals).map((text) => `not the same work in ${text}`));
+  const known = new Set(rivals.flatMap((pair) => [pair.old, pair.now]));
   const sides = [
-    { cells: old, others: now, where: "only in the first result" },
-    { cells: now, others: old, where: "only in the second result" },
+    { lone: oldOnly, others: now, where: "only in the first result" },
+    { lone: nowOnly, others: old, where: "only in the second result" },
   ];
-  for (const { cells, others, where } of sides) {
+  for (const { lone, others, where } of sides) {
+    const cells = lone.filter((cell) => !known.has(cell));
     breaks.push(...missingIn(others, cells.filter(isOurs)).map((name) => `${name}: ${where}`));
-    const theirs = new Set(others.map(keyOf));
-    const rest = cells.filter((cell) => !isOurs(cell) && !theirs.has(keyOf(cell)));
+    const rest = cells.filter((cell) => !isOurs(cell));
     const names = new Set(rest.map(({ contender }) => contender.name));
     if (names.size > 0)
       warnings.push(`baselines and peers with work that is ${where}: ${[...names].join(", ")}`);
   }
-  const known = new Map(now.map((cell) => [keyOf(cell), cell]));
   return old.flatMap((cell): Pair[] => {
-    const other = known.get(keyOf(cell));
+    const other = now.find((one) => isSameWork(cell, one));
     if (!other) return [];
     const kinds = [cell, other].map(({ problem }) => problem?.kind);
     const states = [cell, other].map(stateOf);
@@ -196,12 +224,14 @@ const testedIn = (
       return [];
     }),
   );
-  if (tested.length === 0 && breaks.length === 0)
-    throw new RangeError(
+  if (tested.length === 0) {
+    const reasons = [...breaks, ...warnings].join("; ");
+    const why =
       single.size > 0
-        ? "compare: one round tells nothing about noise; measure both with --rounds 5."
-        : `compare: no figure is measured in both. ${warnings.join(". ")}.`,
-    );
+        ? "one round tells nothing about noise; measure both with --rounds 5"
+        : "no figure of a technique is measured in both";
+    throw new RangeError(`compare: ${why}${reasons && ` (${reasons})`}.`);
+  }
   for (const name of single)
     warnings.push(`${name}: not compared, for one round tells nothing about noise`);
   return tested;
@@ -237,12 +267,9 @@ const judged = (
 export const compare = (before: Result, after: Result): Comparison => {
   const [old, now] = [cellsOf(before), cellsOf(after)];
   const breaks: string[] = [];
-  const warnings = [...conditionsThatDiffer(before, after)];
+  const warnings: string[] = [];
   const remarks = { breaks, warnings };
   const pairs = pairsOf(old, now, remarks);
-  const known = new Set(now.map(keyOf));
-  if (!old.some((cell) => isOurs(cell) && known.has(keyOf(cell))))
-    throw new RangeError("compare: the two results have no work of a technique in common.");
   // What no change of ours can have touched shows what the machine did.
   const untouched = before.conditions.yardsticks === after.conditions.yardsticks;
   const others = untouched ? pairs.filter(({ old }) => !isOurs(old)) : [];
@@ -258,5 +285,6 @@ export const compare = (before: Result, after: Result): Comparison => {
     const why = untouched ? "no baseline in both" : "the sources of baselines and peers differ";
     warnings.push(`${why}: what the machine did cannot be told from what the code did`);
   }
+  warnings.unshift(...conditionsThatDiffer(before, after));
   return { before, after, changes, breaks, warnings };
 };
