@@ -117,6 +117,17 @@ test("what is delivered before it is published is found", async () => {
   expect(verdict(seen)).toMatchObject({ reason: "3 deliveries came before they were published" });
 });
 
+test("a publisher that waits for answers leaves its core to the others", async () => {
+  const slow: Deliver = async (send, event) => {
+    await Bun.sleep(20);
+    send(event);
+  };
+  // Some twenty answers are waited for at any time.
+  const seen = await play(slow, { rate: 1_000, patienceMs: 5_000 });
+  expect(seen).toMatchObject({ lost: 0, refused: 0 });
+  expect(seen.generator.cpuPercent).toBeLessThan(33);
+});
+
 test("a busy generator excuses what is late or lost, and nothing else", async () => {
   const seen = await play((send, event) => send(event));
   const bottleneck = "the load generator used 95 % of its core";

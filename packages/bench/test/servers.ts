@@ -1,8 +1,8 @@
 // Servers for the engine's tests: an event stream in this process, that does as it is told.
 import type { Contender } from "../src/contender.ts";
 
-/** What becomes of an event; the next events know what was held back. */
-export type Deliver = (send: (event: string) => void, event: string, number: number) => void;
+/** What becomes of an event, before its publisher is answered; the next events know what was held back. */
+export type Deliver = (send: (event: string) => void, event: string, number: number) => unknown;
 
 const utf8 = new TextEncoder();
 
@@ -29,7 +29,7 @@ export const streamOf = (deliver: Deliver): Contender => ({
           const send = (event: string) => {
             for (const stream of streams) stream.enqueue(utf8.encode(`data: ${event}\n\n`));
           };
-          deliver(send, data, ++published);
+          await deliver(send, data, ++published);
           return new Response("{}", { status: 201 });
         }
         const stream = new ReadableStream({

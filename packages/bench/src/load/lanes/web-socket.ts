@@ -20,13 +20,14 @@ const PONG = 10;
 const frame = (opcode: number, payload: Uint8Array): Buffer =>
   Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
 
-/** A subscriber on a WebSocket. Frames are walked over, and looked into for stamps only. */
+/** A subscriber on a WebSocket. Frames are walked over; only their stamps are looked for. */
 export class WebSocketLine extends Connection {
   readonly #path: string;
   readonly #live: Live;
   #isOpen = false;
   #rest: Buffer | undefined;
-  #recent: Buffer | undefined;
+  // The last text, which has a cursor in it. It is read only when it is needed.
+  #recent: Buffer = Buffer.alloc(0);
 
   constructor(path: string, live: Live, ...subscriber: ConstructorParameters<typeof Connection>) {
     super(...subscriber);
@@ -35,7 +36,7 @@ export class WebSocketLine extends Connection {
   }
 
   protected greet(): void {
-    const cursor = this.#recent && cursorIn(this.#recent.toString("latin1"));
+    const cursor = cursorIn(this.#recent.toString("latin1"));
     this.#isOpen = false;
     this.#rest = undefined;
     const path = cursor === undefined ? this.#path : `${this.#path}?after=${cursor}`;
@@ -45,6 +46,7 @@ export class WebSocketLine extends Connection {
   protected receive(chunk: Buffer): void {
     const bytes = this.#rest ? Buffer.concat([this.#rest, chunk]) : chunk;
     let at = this.#isOpen ? 0 : this.#open(bytes);
+    let text: readonly [from: number, to: number] | undefined;
     while (at + 2 <= bytes.length) {
       // Opcode, length, and a longer length where the first one says so [section 5.2].
       const short = (bytes[at + 1] ?? 0) & 0x7f;
@@ -57,24 +59,23 @@ export class WebSocketLine extends Connection {
             ? bytes.readUInt16BE(at + 2)
             : Number(bytes.readBigUInt64BE(at + 2));
       if (from + length > bytes.length) break;
-      this.#take((bytes[at] ?? 0) & 0x0f, bytes.subarray(from, from + length));
+      const opcode = (bytes[at] ?? 0) & 0x0f;
       at = from + length;
+      if (opcode === PING) this.say(frame(PONG, bytes.subarray(from, at)));
+      if (opcode !== TEXT) continue;
+      text = [from, at];
+      if (this.#live === "socket.io") this.#converse(bytes.toString("latin1", from, from + 2));
     }
     this.#rest = at < bytes.length ? bytes.subarray(at) : undefined;
-  }
-
-  #take(opcode: number, payload: Buffer): void {
-    if (opcode === PING) return this.say(frame(PONG, payload));
-    if (opcode !== TEXT) return;
-    scan(payload, this.hit);
-    this.#recent = payload;
-    if (this.#live === "socket.io") this.#converse(payload);
-    else this.becomeLive();
+    if (!text) return;
+    // All frames at once: there may be hundreds of them.
+    scan(bytes, this.hit, at);
+    this.#recent = bytes.subarray(...text);
+    if (this.#live === "first frame") this.becomeLive();
   }
 
   // Engine.IO's open is answered with Socket.IO's connect, and a ping with a pong.
-  #converse(payload: Buffer): void {
-    const said = payload.toString("latin1", 0, 2);
+  #converse(said: string): void {
     if (said.startsWith("0")) this.say(frame(TEXT, Buffer.from("40")));
     else if (said === "40") this.becomeLive();
     else if (said === "2") this.say(frame(TEXT, Buffer.from("3")));
