@@ -120,7 +120,10 @@ export interface Measured {
   readonly publish?: Histogram;
   /** How busy and how late the load generator was meanwhile. */
   readonly generator?: Generator;
-  /** Series of raw samples, such as the server's CPU every 100 ms. */
+  /**
+   * Series of raw samples, such as the server's CPU every 100 ms; `coreUs` is what the same small
+   * work took each time on the server's core, in microseconds of CPU.
+   */
   readonly samples?: Readonly<Record<string, readonly number[]>>;
 }
 

@@ -21,13 +21,16 @@ test("a result is equal to itself", () => {
 
 // Each comparison judges a hundred figures; one false alarm in fifteen is what is promised.
 test.each([
-  ["the same", 1],
-  ["the same on a machine that is 10 % slower now", 1.1],
+  ["the same", 1, 0],
+  ["the same on a machine that is 10 % slower now", 1.1, 0],
+  ["the same on a core that is quick and slow by turns", 1, 0.08],
 ])(
   "two runs of %s are called equal",
-  (_, weather) => {
+  (_, weather, gusts) => {
     const alarms = SEEDS.filter(
-      (seed) => differences(synthetic({ seed }), synthetic({ seed: seed + 1, weather })).length > 0,
+      (seed) =>
+        differences(synthetic({ seed, gusts }), synthetic({ seed: seed + 1, weather, gusts }))
+          .length > 0,
     );
     expect(alarms.length).toBeLessThanOrEqual(1);
   },
@@ -55,6 +58,39 @@ test("a server that is slowed by 20 % is called slower, and hardly anything else
   expect(wrong.length).toBeLessThanOrEqual(found.flat().length / 20);
 }, 20_000);
 
+test("what a server takes is told from what its core was slowed by meanwhile", () => {
+  const blind = (result: Result) =>
+    altered(result, ["fan-out"], ({ samples: _, ...outcome }) => outcome);
+  const pairs = SEEDS.map(
+    (seed) =>
+      [
+        synthetic({ seed, gusts: 0.08 }),
+        synthetic({ seed: seed + 1, gusts: 0.08, slowed: { sse: 1.2 } }),
+      ] as const,
+  );
+  const cost = (results: readonly (readonly [Result, Result])[]) =>
+    results.flatMap(([before, after]) =>
+      compare(before, after).changes.filter(
+        ({ cell, figure }) =>
+          cell.scenario.name === "fan-out" &&
+          cell.contender.name === "sse" &&
+          figure === "serverCpuUsPerDelivery",
+      ),
+    );
+  const slower = (changes: ReturnType<typeof cost>) =>
+    changes.filter(({ verdict }) => verdict === "slower").length;
+  const seen = cost(pairs);
+  expect(slower(seen)).toBeGreaterThanOrEqual(12);
+  for (const { ratio } of seen) expect(ratio.low <= 1.2 && ratio.high >= 1.2).toBe(true);
+  // Who does not look at the core cannot tell.
+  const unseen = cost(pairs.map(([before, after]) => [blind(before), blind(after)]));
+  expect(slower(unseen)).toBeLessThan(8);
+  // One who has looked does not help where the other one has not.
+  expect(
+    cost(pairs.map(([before, after]) => [blind(before), after])).map(({ ratio }) => ratio),
+  ).toEqual(unseen.map(({ ratio }) => ratio));
+}, 30_000);
+
 test("other machines, versions and lengths are compared with a warning for each", () => {
   const before = synthetic({ seed: 1 });
   const after: Result = {
@@ -79,12 +115,14 @@ type Measured = Extract<Runs[number]["outcome"], { kind: "measured" }>;
 /** The same, with other outcomes for those of a contender's in a scenario. */
 const altered = (
   result: Result,
-  [scenario, contender]: readonly [string, string],
+  [scenario, contender]: readonly [scenario: string, contender?: string],
   change: (outcome: Measured, round: number) => Runs[number]["outcome"],
 ): Result => ({
   ...result,
   runs: result.runs.map((run) =>
-    run.scenario === scenario && run.contender === contender && run.outcome.kind === "measured"
+    run.scenario === scenario &&
+    (contender ?? run.contender) === run.contender &&
+    run.outcome.kind === "measured"
       ? { ...run, outcome: change(run.outcome, run.round) }
       : run,
   ),

@@ -262,10 +262,29 @@ test.skipIf(real.whyFree !== undefined)(
 );
 
 test.skipIf(real.whyFree !== undefined)(
+  "the server's core is looked at while the server is measured, and only then",
+  async () => {
+    const server = streamOf((send, event) => send(event));
+    await using pinned = new Fleet(real);
+    await using trial = await Trial.start({ fleet: pinned, places: real }, server, site);
+    await trial.open(1);
+    const looks = [await trial.play(stretch), await trial.play({ ...stretch, measureMs: 100 })];
+    const [long = [], short = []] = looks.map(({ coreUs }) => coreUs);
+    expect(short.length).toBeGreaterThan(0);
+    expect(long.length).toBeGreaterThan(short.length);
+    expect(Math.min(...long, ...short)).toBeGreaterThan(0);
+  },
+  10_000,
+);
+
+test.skipIf(real.whyFree !== undefined)(
   "a generator has no more cores than processes",
   async () => {
     const [core = 0] = real.load;
-    await using crowded = new Fleet({ load: Array.from({ length: 9 }, () => core) });
+    await using crowded = new Fleet({
+      server: undefined,
+      load: Array.from({ length: 9 }, () => core),
+    });
     expect(crowded.cores).toBe(5);
   },
 );

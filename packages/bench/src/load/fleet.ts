@@ -6,6 +6,7 @@ import { pinTo, type Places } from "../machine.ts";
 import type { Generator, Histogram } from "../result.ts";
 import { encode, merge, quantile } from "../stats/histogram.ts";
 import { command, type Obedient } from "./orders.ts";
+import type { orders as ProbeOrders } from "./probe.ts";
 import type { orders as PublisherOrders, Published, Target } from "./publisher.ts";
 import type { Site, Traffic } from "./wire.ts";
 import type { orders as WorkerOrders, Received, Stretch } from "./worker.ts";
@@ -30,6 +31,8 @@ export interface Account {
   /** What the generator used, in microseconds of any core. */
   readonly generatorCpuUs: number;
   readonly generator: Generator;
+  /** What the same small work took on the server's core each time, in microseconds of CPU. */
+  readonly coreUs: readonly number[];
   /** Why the generator, and not the server, was the bottleneck; undefined when it was not. */
   readonly bottleneck: string | undefined;
 }
@@ -46,8 +49,10 @@ export class Fleet implements AsyncDisposable {
   readonly cores: number;
   readonly #workers: readonly Obedient<typeof WorkerOrders>[];
   readonly #publisher: Obedient<typeof PublisherOrders>;
+  /** Where the server has no core of its own, there is none to look at. */
+  readonly #probe: Obedient<typeof ProbeOrders> | undefined;
 
-  constructor({ load }: Pick<Places, "load">) {
+  constructor({ server, load }: Pick<Places, "server" | "load">) {
     const script = (file: string) => resolve(import.meta.dir, file);
     const workers = Math.min(MAX_WORKERS, Math.max(1, load.length));
     this.cores = Math.min(load.length || availableParallelism(), workers + 1);
@@ -55,6 +60,7 @@ export class Fleet implements AsyncDisposable {
       command(script("worker.ts"), pinTo(...load.slice(place, place + 1))),
     );
     this.#publisher = command(script("publisher.ts"), pinTo(...load));
+    this.#probe = server === undefined ? undefined : command(script("probe.ts"), pinTo(server));
   }
 
   /**
@@ -81,7 +87,9 @@ export class Fleet implements AsyncDisposable {
 
   /** Publishes one stretch, and waits until everybody has everything, or for its deadline. */
   async play(stretch: Stretch): Promise<Account> {
-    const [published, ...received] = await Promise.all([
+    const { measureFrom: from, measureTo: to } = stretch;
+    const [coreUs = [], published, ...received] = await Promise.all([
+      this.#probe?.tell("probe", { from, to }),
       this.#publisher.tell("play", stretch),
       ...this.#workers.map((worker) => worker.tell("play", stretch)),
     ]);
@@ -109,6 +117,7 @@ export class Fleet implements AsyncDisposable {
       ),
       generatorCpuUs: published.cpuUs + sum(shares.map(({ cpuUs }) => cpuUs)),
       generator,
+      coreUs,
       bottleneck: bottleneck(stretch, generator),
     };
   }
@@ -134,7 +143,7 @@ export class Fleet implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const all = [this.#publisher, ...this.#workers];
+    const all = [this.#publisher, ...this.#workers, ...(this.#probe ? [this.#probe] : [])];
     await Promise.all(all.map((process) => process[Symbol.asyncDispose]()));
   }
 }

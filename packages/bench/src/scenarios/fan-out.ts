@@ -47,13 +47,13 @@ export const fanOut: Scenario = {
       seed,
       patienceMs: patienceMs(settings),
     });
-    const { staleness, publish, generator, serverCpuPercent } = seen;
+    const { staleness, publish, generator, serverCpuPercent, coreUs } = seen;
     const metrics = {
       ...perDelivery(contender, seen),
       payloadBytesPerDelivery: payloadBytesOf(contender, site.payloadBytes),
       ...memory,
     };
-    const samples = { serverCpuPercent };
+    const samples = { serverCpuPercent, coreUs };
     const measured = { kind: "measured", metrics, staleness, publish, generator, samples } as const;
     const outcome = judge(seen) ?? measured;
     return [{ params: {}, outcome }];

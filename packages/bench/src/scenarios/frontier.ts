@@ -73,11 +73,18 @@ export const frontier: Scenario = {
         const stretch = stretchOf(settings, rate, pauseMs);
         const seen = await trial.play({ rate, seed, ...stretch });
         const problem = judge(seen);
-        const { staleness, publish, generator } = seen;
+        const { staleness, publish, generator, coreUs } = seen;
         const metrics = { ...perDelivery(contender, seen), ...perSubscriberSecond(trial, seen) };
         cells.push({
           params,
-          outcome: problem ?? { kind: "measured", metrics, staleness, publish, generator },
+          outcome: problem ?? {
+            kind: "measured",
+            metrics,
+            staleness,
+            publish,
+            generator,
+            samples: { coreUs },
+          },
         });
         // What is still on its way would come twice for the next stretch.
         if (problem?.kind === "failed" || (problem && seen.lost > 0))

@@ -50,8 +50,8 @@ export const idle: Scenario = {
       toleranceMs: TOLERANCE_MS,
     });
     const metrics = { ...perSubscriberSecond(trial, seen), ...trial.memory() };
-    const { generator, serverCpuPercent } = seen;
-    const samples = { serverCpuPercent };
+    const { generator, serverCpuPercent, coreUs } = seen;
+    const samples = { serverCpuPercent, coreUs };
     const measured = { kind: "measured", metrics, generator, samples } as const;
     return [{ params: {}, outcome: judge(seen) ?? measured }];
   },

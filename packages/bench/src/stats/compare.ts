@@ -12,10 +12,12 @@ import {
   valuesOf,
   type Cell,
 } from "./cells.ts";
+import { atOnePace } from "./core.ts";
 import { departure, floorOf, noiseOf, type Noise } from "./noise.ts";
 import {
   chanceOf,
   isServerCpu,
+  moderated,
   movesOf,
   ratioOf,
   shiftOf,
@@ -65,9 +67,12 @@ const WARN_ABOVE = 1.05;
 
 /** Says how `compare` judges, for the foot of its table. */
 export const HOW = [
+  "CPU is taken as it would be at one pace of the server's core, where each run has looked at that: by",
+  "which power of the pace it goes is learnt from all runs of a scenario.",
   "Each round's figure is held against what the baselines and peers took in the same round: of CPU all",
   "of them, of other figures those of the same lane. What they share is the machine, and not the code.",
-  "The logarithms of that are compared with Student's t. Where there is nothing to hold it against, a",
+  "The logarithms of that are compared with Student's t, of CPU a moderated one: five rounds say little",
+  "of their own spread, so it is averaged with those of the other contenders. Where there is nothing to hold it against, a",
   "difference has to exceed what baselines and peers moved by in other scenarios. A difference",
   "is called real when it survives the correction for so many comparisons (Benjamini-Hochberg, false",
   `discovery rate ${FALSE_SHARE * 100} %, half of it for CPU and half for all else), and is larger than 1 % (a highest rate: than a third, which is a step) and than what the one contender that runs twice in a`,
@@ -191,10 +196,10 @@ interface Tested extends Pick<Change, "cell" | "figure" | "before" | "after"> {
   readonly shift: Shift;
 }
 
-/** The figures of our own that noise can be told from, held against what the others moved by. */
+/** The figures of our own that noise can be told from, and what `shift` finds them to have moved by. */
 const testedIn = (
   pairs: readonly Pair[],
-  others: readonly Pair[],
+  shift: (pair: Pair, figure: Figure) => Shift,
   { breaks, warnings }: Remarks,
 ): readonly Tested[] => {
   const single = new Set<string>();
@@ -219,8 +224,7 @@ const testedIn = (
       else if (zeros.some((count) => count > 0)) {
         const isBreak = sides.every(({ length }, side) => [0, length].includes(zeros[side] ?? NaN));
         (isBreak ? breaks : warnings).push(shown);
-      } else
-        return [{ cell, figure, before: from, after: to, shift: shiftOf(pair, figure, others) }];
+      } else return [{ cell, figure, before: from, after: to, shift: shift(pair, figure) }];
       return [];
     }),
   );
@@ -237,6 +241,15 @@ const testedIn = (
   return tested;
 };
 
+/** With spreads that those of one figure in one scenario have learnt from each other. */
+const steadied = (tested: readonly Tested[]): readonly Tested[] => {
+  const groups = Map.groupBy(tested, ({ cell, figure }) => `${cell.scenario.name} ${figure}`);
+  return [...groups.values()].flatMap((group) => {
+    const shifts = moderated(group.map(({ shift }) => shift));
+    return group.map((one, place) => ({ ...one, shift: shifts[place] ?? one.shift }));
+  });
+};
+
 /** Which of them are real: more than chance, and more than a contender differs by from itself. */
 const judged = (
   tested: readonly Tested[],
@@ -245,7 +258,8 @@ const judged = (
   // What the server spends is the first question, and the steadiest figure: the many others shall
   // not drown it. Either kind may err half as often.
   [true, false].flatMap((isCpu) => {
-    const family = tested.filter(({ figure }) => isServerCpu(figure) === isCpu);
+    const alike = tested.filter(({ figure }) => isServerCpu(figure) === isCpu);
+    const family = isCpu ? steadied(alike) : alike;
     const chances = family.map(({ shift }) => chanceOf(shift));
     const real = believable(chances, FALSE_SHARE / 2);
     return family.map(({ shift, ...change }, place): Change => {
@@ -273,7 +287,13 @@ export const compare = (before: Result, after: Result): Comparison => {
   // What no change of ours can have touched shows what the machine did.
   const untouched = before.conditions.yardsticks === after.conditions.yardsticks;
   const others = untouched ? pairs.filter(({ old }) => !isOurs(old)) : [];
-  const changes = judged(testedIn(pairs, others, remarks), [noiseOf(old), noiseOf(now)]);
+  const evened = atOnePace([...old, ...now]);
+  const even = (cell: Cell) => evened.get(cell) ?? cell;
+  const evenPair = ({ old, now }: Pair): Pair => ({ old: even(old), now: even(now) });
+  const evenOthers = others.map(evenPair);
+  const shift = (pair: Pair, figure: Figure) => shiftOf(evenPair(pair), figure, evenOthers);
+  const noises = [old, now].map((cells) => noiseOf(cells.map(even)));
+  const changes = judged(testedIn(pairs, shift, remarks), noises);
   for (const figure of figuresIn(old)) {
     const ratio = Math.exp(median(movesOf(others, figure)));
     if (departure(ratio) > WARN_ABOVE)

@@ -1,0 +1,70 @@
+// The server's core is not always as quick: who else is on the machine shares caches and execution
+// units with it, and what a server takes moves with that by a tenth and more, from one run to the
+// next. What the same small work took beside each run shows it, whoever the server is.
+import type { Measured } from "../result.ts";
+import { median } from "./bootstrap.ts";
+import type { Cell } from "./cells.ts";
+
+/** The figures that depend on how quick the server's core is. */
+const COSTS = ["serverCpuUsPerDelivery", "serverCpuUsPerSubscriberSecond"] as const;
+type Cost = (typeof COSTS)[number];
+
+// Of fewer runs nothing can be learnt.
+const ENOUGH_RUNS = 20;
+
+const mean = (values: readonly number[]) => values.reduce((sum, v) => sum + v, 0) / values.length;
+
+/** The logarithm of what the small work took beside a run; NaN where nobody looked. */
+const paceOf = ({ samples }: Measured): number => Math.log(median(samples?.["coreUs"] ?? []));
+
+/** How far each value is from their mean. */
+const centred = (values: readonly number[]) => values.map((value) => value - mean(values));
+
+/**
+ * By which power of the core's pace a cost goes: least squares over the runs of each contender,
+ * within its own mean. 0 where it is unknown.
+ */
+const powerOf = (groups: readonly (readonly Measured[])[], cost: Cost): number => {
+  const all = groups.flatMap((outcomes) => {
+    const paces = centred(outcomes.map(paceOf));
+    const costs = centred(outcomes.map(({ metrics }) => Math.log(metrics[cost] ?? NaN)));
+    return paces.map((pace, place) => [pace, costs[place] ?? NaN] as const);
+  });
+  const sum = (of: (pace: number, cost: number) => number) =>
+    all.reduce((total, point) => total + of(...point), 0);
+  const power = sum((pace, cost) => pace * cost) / sum((pace) => pace * pace);
+  return all.length >= ENOUGH_RUNS && power > 0 ? power : 0;
+};
+
+/**
+ * The same cells, with what the server's CPU cost would have been had its core been as quick in
+ * every run: the costs' dependence on the core's pace is learnt from all runs of a scenario and
+ * taken out. Where not every run has looked at its core, they stay as they are.
+ */
+export const atOnePace = (cells: readonly Cell[]): ReadonlyMap<Cell, Cell> => {
+  const outcomesOf = (cell: Cell) =>
+    [cell.rounds, cell.again].map((runs) => runs.map(({ outcome }) => outcome));
+  const byScenario = Map.groupBy(cells, ({ scenario }) => scenario.name);
+  return new Map(
+    byScenario.values().flatMap((some) => {
+      const groups = some.flatMap(outcomesOf).filter((outcomes) => outcomes.length > 0);
+      const usual = mean(groups.flat().map(paceOf));
+      const powers = COSTS.map((cost) => {
+        const known = groups.filter((outcomes) => outcomes.some(({ metrics }) => cost in metrics));
+        return [cost, powerOf(known, cost)] as const;
+      });
+      const evened = <Round extends { readonly outcome: Measured }>(round: Round): Round => {
+        const { outcome } = round;
+        const away = paceOf(outcome) - usual;
+        const metrics = { ...outcome.metrics };
+        for (const [cost, power] of powers)
+          if (power > 0 && metrics[cost] !== undefined) metrics[cost] *= Math.exp(-power * away);
+        return { ...round, outcome: { ...outcome, metrics } };
+      };
+      return some.map((cell): [Cell, Cell] => [
+        cell,
+        { ...cell, rounds: cell.rounds.map(evened), again: cell.again.map(evened) },
+      ]);
+    }),
+  );
+};
