@@ -312,7 +312,12 @@ test.skipIf(whyBlind() !== undefined)(
 
 test("a server that does not start is its own failure, and the others go on", async () => {
   const good = streamOf((send, event) => send(event));
-  const bad = { ...good, name: "sse/bad", start: () => Promise.reject(new Error("no port")) };
+  const bad = {
+    ...good,
+    name: "sse/bad",
+    title: "None",
+    start: () => Promise.reject(new Error("no port")),
+  };
   const settings = { ...settingsOf("quick"), rounds: 1, subscribers: 2, measureMs: 200 };
   const work = { scenarios: scenarios.slice(0, 1), contenders: [bad, good], settings, flags: [] };
   const { runs } = validateResult(await bench(work));
