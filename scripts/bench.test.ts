@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { watch } from "node:fs";
+import { existsSync, watch } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -179,11 +179,27 @@ test.each([
   ["report a.json --markdown", "--markdown has no meaning for `bench report`; leave it out"],
   ["--fast", "Unknown option '--fast'"],
   ["sse", "bench does not know sse"],
-  ["compare one.json", "bench does not know compare one.json"],
+  ["list sse", "bench list has no use for sse; --help says more"],
+  ["report", "bench report lacks FILE.json; --help says more"],
+  ["report a.json b.json", "bench report has no use for b.json; --help says more"],
+  ["compare", "bench compare lacks A.json and B.json; --help says more"],
+  ["compare one.json", "bench compare lacks B.json; --help says more"],
   ["compare no.json no.json", "no.json: "],
   ["report package.json", "package.json: "],
 ])("wrong arguments are one line: bench %s", async (line, complaint) => {
   const { code, stdout, stderr } = await output("bench", line.split(" "));
   expect({ code, stdout }).toEqual({ code: 2, stdout: [] });
+  expect(stderr).toHaveLength(1);
   expect(stderr[0]).toStartWith(`tidings: ${complaint}`);
 });
+
+test.skipIf(!existsSync("/dev/full"))(
+  "what cannot be printed is an error, where a disk can be full",
+  async () => {
+    const bench = Bun.spawn([process.execPath, "scripts/bench.ts", "list"], {
+      stdio: ["ignore", Bun.file("/dev/full"), "pipe"],
+    });
+    expect(await bench.stderr.text()).toMatch(/^tidings: stdout: ENOSPC.*\n$/);
+    expect(await bench.exited).toBe(1);
+  },
+);

@@ -27,7 +27,7 @@ import {
 } from "@tidings/bench/engine";
 import { access, constants, mkdir } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
-import { fail, numberOption, onEnd, readArgs } from "./cli.ts";
+import { fail, failToRead, numberOption, onEnd, readArgs } from "./cli.ts";
 import { duration, say, showProgress } from "./progress.ts";
 
 const usage = `usage: bun run bench [options]              measures, in under three minutes
@@ -74,7 +74,7 @@ const load = async (path: string, exitCode?: number): Promise<Result> => {
     return validateResult(await Bun.file(path).json());
   } catch (error) {
     const why = error instanceof Error ? error.message : error;
-    return fail(`${path}: ${why}`, undefined, exitCode);
+    return fail(`${path}: ${why}`, exitCode);
   }
 };
 
@@ -102,16 +102,16 @@ const chosenScenarios = () => {
   const { scenario } = values;
   if (scenario === undefined) return values.quick ? scenarios.slice(0, 1) : scenarios;
   const found = scenarios.filter(({ name }) => name === scenario);
-  return found.length > 0 ? found : fail(`--scenario: there is no ${scenario}`, usage);
+  return found.length > 0 ? found : failToRead(`--scenario: there is no ${scenario}`);
 };
 
-const list = () => {
-  console.log("Scenarios");
-  for (const { name, question } of scenarios) console.log(`  ${name.padEnd(20)} ${question}`);
-  console.log("\nContenders");
-  for (const { name, title, kind, missing } of all)
-    console.log(`  ${name.padEnd(20)} ${title} (${kind})${missing ? `, ${missing}` : ""}`);
-};
+// Unlike console.log, it does not pass over a full disk.
+const print = (text: string): Promise<void> =>
+  new Promise((resolve) => {
+    process.stdout.write(`${text}\n`, (error) =>
+      error ? fail(`stdout: ${error.message}`, 1) : resolve(),
+    );
+  });
 
 /** The folder of what is written: made, and tried, before there is anything to lose. */
 const folderFor = async (standard: string): Promise<string> => {
@@ -128,7 +128,7 @@ const folderFor = async (standard: string): Promise<string> => {
 };
 
 const write = async (path: string, text: string): Promise<string> => {
-  await Bun.write(path, text).catch((error) => fail(`${path}: ${error.message}`, undefined, 1));
+  await Bun.write(path, text).catch((error) => fail(`${path}: ${error.message}`, 1));
   return relative(process.cwd(), path);
 };
 
@@ -186,7 +186,7 @@ const measure = async () => {
   const progress = showProgress();
   onEnd(() => {
     progress.end();
-    fail("stopped before the end", undefined, 130);
+    fail("stopped before the end", 130);
   });
   const measured = await bench({
     ...selection,
@@ -196,47 +196,76 @@ const measure = async () => {
     onProgress: progress.show,
     onAudit: (audits) => audits.length > 0 && progress.say(shownAudits(audits)),
   })
-    .catch((error) => fail(error, undefined, 1))
+    .catch((error) => fail(error, 1))
     .finally(progress.end);
   // First of all it is kept: whatever is wrong with it, it took its time.
   const name = `bench-${measured.startedAt.replaceAll(/[:.]/g, "-")}`;
   const json = await write(join(folder, `${name}.json`), JSON.stringify(measured));
   const result = await load(json, 1);
   say(`figures ${json}`);
-  console.log(
+  const report = await writeReport(result, folder, name);
+  await print(
     values.json
       ? JSON.stringify(result)
       : values.markdown
         ? renderMarkdown(result)
         : renderTable(result),
   );
-  say(`\nreport  ${await writeReport(result, folder, name)}`);
+  say(`\nreport  ${report}`);
   if (!result.runs.some(({ outcome }) => outcome.kind === "measured"))
-    fail("nothing could be measured; each run says why", undefined, 1);
+    fail("nothing could be measured; each run says why", 1);
 };
 
-// What each order heeds of all that a measurement can be told.
-const heeded = new Map([
-  ["list", ""],
-  ["compare", ""],
-  ["report", "out"],
-]);
-for (const [name, value] of Object.entries(values))
-  if (order !== undefined && value && heeded.has(order) && heeded.get(order) !== name)
-    fail(`--${name} has no meaning for \`bench ${order}\`; leave it out`);
+const list = (): Promise<void> =>
+  print(
+    [
+      "Scenarios",
+      ...scenarios.map(({ name, question }) => `  ${name.padEnd(20)} ${question}`),
+      "",
+      "Contenders",
+      ...all.map(
+        ({ name, title, kind, missing }) =>
+          `  ${name.padEnd(20)} ${title} (${kind})${missing ? `, ${missing}` : ""}`,
+      ),
+    ].join("\n"),
+  );
 
-if (order === undefined) await measure();
-else if (order === "list" && files.length === 0) list();
-else if (order === "compare" && files.length === 2) {
-  const [before = "", after = ""] = files;
+const compareFiles = async (before = "", after = "") => {
   const results = [await load(before), await load(after)] as const;
   try {
-    console.log(renderComparison(compare(...results)));
+    await print(renderComparison(compare(...results)));
   } catch (error) {
     fail(error);
   }
-} else if (order === "report" && files.length === 1) {
-  const [json = ""] = files;
+};
+
+const reportOn = async (json = "") => {
   const result = await load(json);
-  console.log(await writeReport(result, await folderFor(dirname(json)), basename(json, ".json")));
-} else fail(`bench does not know ${positionals.join(" ")}`, usage);
+  const folder = await folderFor(dirname(json));
+  await print(await writeReport(result, folder, basename(json, ".json")));
+};
+
+interface Order {
+  /** The one option, of all that a measurement can be told, that it heeds as well. */
+  readonly heeds?: string;
+  readonly takes: readonly string[];
+  readonly run: (...files: string[]) => Promise<void>;
+}
+
+const orders = new Map<string, Order>([
+  ["list", { takes: [], run: list }],
+  ["compare", { takes: ["A.json", "B.json"], run: compareFiles }],
+  ["report", { takes: ["FILE.json"], heeds: "out", run: reportOn }],
+]);
+
+if (order === undefined) await measure();
+else {
+  const { heeds, takes, run } = orders.get(order) ?? failToRead(`bench does not know ${order}`);
+  for (const [name, value] of Object.entries(values))
+    if (value && heeds !== name)
+      fail(`--${name} has no meaning for \`bench ${order}\`; leave it out`);
+  const [missing, more] = [takes.slice(files.length), files.slice(takes.length)];
+  if (missing.length > 0) failToRead(`bench ${order} lacks ${missing.join(" and ")}`);
+  if (more.length > 0) failToRead(`bench ${order} has no use for ${more.join(" ")}`);
+  await run(...files);
+}

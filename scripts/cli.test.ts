@@ -14,6 +14,18 @@ test.each([...commands, ...apps])("%s --help is the usage, on stdout", async (sc
   }
 });
 
+test.each([...commands, ...apps])("%s with a wrong option is one line", async (script) => {
+  expect(await output(script, ["--nonsense"])).toEqual({
+    code: 2,
+    stdout: [],
+    stderr: [
+      expect.stringMatching(
+        /^(tidings|git-hook): Unknown option '--nonsense'.*; --help says more$/,
+      ),
+    ],
+  });
+});
+
 test("a command ends once, however often it is told to", async () => {
   const said: string[] = [];
   const ready = Promise.withResolvers<void>();

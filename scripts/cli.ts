@@ -1,17 +1,24 @@
 // What the commands have in common: a mistake gets one line and a non-zero exit, never a stack.
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 
-/** Ends the command with one line, and a hint when there is one: 2 is for wrong arguments. */
-export function fail(error: unknown, hint?: string, exitCode = 2): never {
-  console.error(`tidings: ${error instanceof Error ? error.message : error}`);
-  if (hint) console.error(hint);
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : `${error}`);
+
+/** Ends the command with one line: 2 is for wrong arguments. */
+export function fail(error: unknown, exitCode = 2): never {
+  console.error(`tidings: ${messageOf(error)}`);
   process.exit(exitCode);
+}
+
+/** The same where the command's usage is the cure. */
+export function failToRead(error: unknown): never {
+  const line = messageOf(error).replaceAll("\n", " ").replace(/\.$/, "");
+  fail(`${line}; --help says more`);
 }
 
 /** Ends the command that could not listen: 1, and the cure when the port is taken. */
 export function failToListen(error: unknown, port: number): never {
   const taken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
-  fail(taken ? `port ${port} is taken; choose another with --port` : error, undefined, 1);
+  fail(taken ? `port ${port} is taken; choose another with --port` : error, 1);
 }
 
 /** Reads the command line. `--help` prints the usage and ends; what is wrong is one line. */
@@ -27,7 +34,7 @@ export const readArgs = <Options extends ParseArgsOptionsConfig>(
   try {
     return parseArgs({ args, options, allowPositionals: true });
   } catch (error) {
-    return fail(error instanceof Error ? error.message.replaceAll("\n", " ") : error, usage);
+    return failToRead(error);
   }
 };
 

@@ -3,13 +3,13 @@
 import { Glob } from "bun";
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { fail, readArgs } from "./cli.ts";
+import { fail, failToRead, readArgs } from "./cli.ts";
 import { folderOf } from "./techniques.ts";
 
 const usage = "usage: bun run new <name>     such as: bun run new server-push";
 
 const [name, ...rest] = readArgs(usage, {}).positionals;
-if (name === undefined || rest.length > 0) fail("new takes one name", usage);
+if (name === undefined || rest.length > 0) failToRead("new takes one name");
 if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name) || name.length > 40)
   fail(
     `a name is lower-case words joined by hyphens, at most 40 characters, not ${JSON.stringify(name)}`,

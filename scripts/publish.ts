@@ -2,7 +2,7 @@
 import { isFeedEvent, type Json } from "@tidings/shared";
 import { ask, bearerHeaders, Refusal } from "@tidings/shared/client";
 import { checkPublish, Feed } from "@tidings/shared/server";
-import { fail, readArgs } from "./cli.ts";
+import { fail, failToRead, readArgs } from "./cli.ts";
 import { runningServers } from "./servers.ts";
 import { techniques } from "./techniques.ts";
 
@@ -27,7 +27,7 @@ const { values, positionals } = readArgs(
 
 const [type, json, ...rest] = positionals;
 if (type === undefined || json === undefined || rest.length > 0)
-  fail("publish takes a type and its data in JSON; quote the JSON for your shell", usage);
+  failToRead("publish takes a type and its data in JSON; quote the JSON for your shell");
 
 const data: Json = (() => {
   try {
@@ -47,7 +47,7 @@ try {
 const isUrl = (to: string) => /^https?:\/\//.test(to) && URL.canParse(to);
 for (const to of values.to)
   if (!isUrl(to) && !techniques.some(({ name }) => name === to))
-    fail(`--to takes a technique or a URL, not ${JSON.stringify(to)}`, usage);
+    failToRead(`--to takes a technique or a URL, not ${JSON.stringify(to)}`);
 
 const running = await runningServers();
 const targets =
@@ -57,7 +57,7 @@ const targets =
         return { name: to, url: isUrl(to) ? to : known?.url };
       })
     : running.filter(({ publish }) => publish);
-if (targets.length === 0) fail("no server is running; start them with `bun start`", undefined, 1);
+if (targets.length === 0) fail("no server is running; start them with `bun start`", 1);
 
 const key = crypto.randomUUID();
 const width = Math.max(...targets.map(({ name }) => name.length));

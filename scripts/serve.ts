@@ -2,7 +2,15 @@
 // kit and the bench all start servers through this file, each as a process of its own.
 import { bearer, Feed, type FeedOptions, type ServerOptions } from "@tidings/shared/server";
 import { selfSigned } from "./certificate.ts";
-import { fail, failToListen, jsonOption, numberOption, onEnd, readArgs } from "./cli.ts";
+import {
+  fail,
+  failToRead,
+  failToListen,
+  jsonOption,
+  numberOption,
+  onEnd,
+  readArgs,
+} from "./cli.ts";
 import { optionNames } from "./options.ts";
 import { folderOf, techniques } from "./techniques.ts";
 
@@ -31,7 +39,7 @@ const { values, positionals } = readArgs(usage, {
 const [name, ...rest] = positionals;
 const technique = techniques.find((t) => t.name === name);
 if (!technique || rest.length > 0)
-  fail(`unknown technique ${positionals.join(" ") || "(none)"}`, usage);
+  failToRead(`unknown technique ${positionals.join(" ") || "(none)"}`);
 
 /** Options in JSON. One that its interface does not declare would be ignored in silence. */
 const readOptions = async <Value extends object>(
@@ -82,11 +90,11 @@ const app = (() => {
   }
 })();
 
-await Promise.all(beginning).catch((error) => fail(error, undefined, 1));
+await Promise.all(beginning).catch((error) => fail(error, 1));
 
 // Browsers speak HTTP/2 only over TLS, which settles the version; WebSockets stay on HTTP/1.1.
 const secure = values.tls
-  ? { tls: await selfSigned().catch((error) => fail(error, undefined, 1)), http2: true }
+  ? { tls: await selfSigned().catch((error) => fail(error, 1)), http2: true }
   : {};
 
 // Without `reusePort: false` a second server on the same port would start in silence and take

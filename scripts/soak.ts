@@ -3,7 +3,7 @@
 // not part of the tests: it takes its time, and a person looks at the figures.
 import { Follower, launchedLane, offsetOf, publish } from "@tidings/conformance";
 import { readdirSync, readFileSync } from "node:fs";
-import { fail, numberOption, readArgs } from "./cli.ts";
+import { fail, failToRead, numberOption, readArgs } from "./cli.ts";
 import { techniques } from "./techniques.ts";
 
 const STEADY = 20;
@@ -23,7 +23,7 @@ const lanes = techniques.filter(({ name, pair }) =>
   positionals.length > 0 ? positionals.includes(name) : pair?.client !== name,
 );
 const unknown = positionals.find((name) => !techniques.some((known) => known.name === name));
-if (unknown !== undefined) fail(`unknown technique ${unknown}`, usage);
+if (unknown !== undefined) failToRead(`unknown technique ${unknown}`);
 
 const memory = (pid: number) => {
   const [, kb] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];

@@ -31,7 +31,6 @@ const other = await leftWord();
 if (other)
   fail(
     `bun start runs already: process ${other.pid}, says ${serversFile}; end it, or name another file: TIDINGS_SERVERS=FILE bun start --port-base N`,
-    undefined,
     1,
   );
 
@@ -46,7 +45,7 @@ const claim = (name: string, index: number) => {
     return { port: listener.port, url: `http://127.0.0.1:${listener.port}` };
   } catch {
     const problem = `port ${port} (${name}) is taken; choose others: bun start --port-base N`;
-    return fail(problem, undefined, 1);
+    return fail(problem, 1);
   }
 };
 

@@ -146,13 +146,13 @@ test("a refusal is the problem's detail in one line, and exit code 1", async () 
 });
 
 test.each([
-  [[], "unknown technique (none)"],
-  [["carrier-pigeon"], "unknown technique carrier-pigeon"],
-  [["sse", "ws"], "unknown technique sse ws"],
+  [[], "unknown technique (none); --help says more"],
+  [["carrier-pigeon"], "unknown technique carrier-pigeon; --help says more"],
+  [["sse", "ws"], "unknown technique sse ws; --help says more"],
   [["sse", "--url", "http://"], '--url must be an http or https URL, not "http://"'],
-  [["sse", "--after"], "Option '--after <value>' argument missing"],
+  [["sse", "--after"], "Option '--after <value>' argument missing; --help says more"],
 ])("wrong arguments: tail %j", async (args, complaint) => {
   const { code, stdout, stderr } = await output("tail", args);
   expect({ code, stdout }).toEqual({ code: 2, stdout: [] });
-  expect(stderr[0]).toBe(`tidings: ${complaint}`);
+  expect(stderr).toEqual([`tidings: ${complaint}`]);
 });

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { GAP, type FeedEvent } from "@tidings/shared";
 import type { Note } from "@tidings/shared/client";
 import { openTap } from "@tidings/tap";
-import { fail, onEnd, readArgs } from "./cli.ts";
+import { fail, failToRead, onEnd, readArgs } from "./cli.ts";
 import { defaultServers, runningServers } from "./servers.ts";
 import { clientOf, techniques } from "./techniques.ts";
 
@@ -21,7 +21,7 @@ const { values, positionals } = readArgs(usage, {
 const [name, ...rest] = positionals;
 const technique = techniques.find((t) => t.name === name);
 if (!technique || rest.length > 0)
-  fail(`unknown technique ${[name, ...rest].join(" ") || "(none)"}`, usage);
+  failToRead(`unknown technique ${[name, ...rest].join(" ") || "(none)"}`);
 if (values.url !== undefined && !(/^https?:/.test(values.url) && URL.canParse(values.url)))
   fail(`--url must be an http or https URL, not ${JSON.stringify(values.url)}`);
 

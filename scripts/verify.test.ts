@@ -36,7 +36,9 @@ test("a server that says nothing, or half an answer, is one line after a while",
     const data = (socket: Bun.Socket) => void socket.write(said);
     using server = Bun.listen({ port: 0, hostname: "127.0.0.1", socket: { data } });
     const { code, stderr } = await verify(`http://127.0.0.1:${server.port}`);
-    expect(stderr.split("\n")[0]).toMatch(/^tidings: http:.* does not answer GET \/status$/);
+    expect(stderr).toMatch(
+      /^tidings: http:.* does not answer GET \/status; name it with --technique$/,
+    );
     expect(code).toBe(2);
   };
   await Promise.all([mute(""), mute("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")]);
@@ -56,8 +58,7 @@ test.each([
   [["sse", "--only", "NO-SUCH-CLAUSE"], "no clause contains NO-SUCH-CLAUSE"],
 ])("verify %p is answered with one line", async (args, line) => {
   const { code, stderr } = await verify(...args);
-  expect(stderr.split("\n")[0]).toStartWith("tidings: ");
+  expect(stderr).toMatch(/^tidings: .*$/);
   expect(stderr).toContain(line);
-  expect(stderr).not.toMatch(/\bat .*:\d+:\d+/);
   expect(code).toBe(2);
 });

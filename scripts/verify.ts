@@ -9,7 +9,7 @@ import {
   type Lane,
 } from "@tidings/conformance";
 import type { Technique } from "@tidings/shared";
-import { fail, numberOption, readArgs } from "./cli.ts";
+import { fail, failToRead, numberOption, readArgs } from "./cli.ts";
 import { playFaults } from "./faults.ts";
 import { techniques } from "./techniques.ts";
 
@@ -38,14 +38,14 @@ const { values, positionals } = readArgs(usage, {
   write: { type: "boolean", default: false },
 });
 if (values.technique !== undefined && !positionals.some(isUrl))
-  fail("--technique says whose client speaks to a URL; name the URL as well", usage);
+  failToRead("--technique says whose client speaks to a URL; name the URL as well");
 
 if (!values.faults && (values.seed !== undefined || values.write))
-  fail("--seed and --write belong to --faults; add it, or leave them out", usage);
+  failToRead("--seed and --write belong to --faults; add it, or leave them out");
 if (values.faults && (values.only !== "" || positionals.some(isUrl)))
-  fail("--faults starts and kills servers of its own: it takes no URL and no --only", usage);
+  failToRead("--faults starts and kills servers of its own: it takes no URL and no --only");
 if (values.write && positionals.length > 0)
-  fail("--write keeps the whole matrix: leave the techniques out", usage);
+  failToRead("--write keeps the whole matrix: leave the techniques out");
 const seed = numberOption("--seed", values.seed ?? "1", { min: 0, max: 2 ** 31 - 1 });
 
 const { only } = values;
@@ -54,8 +54,10 @@ if (!clauses.some(({ ids, title }) => [...ids, title].some((text) => text.includ
 
 const named = (name: string): readonly Technique[] => {
   const found = techniques.filter((t) => t.name === name || (name === "webhook" && t.pair));
-  return found.length > 0 ? found : fail(`unknown technique ${name}`, usage);
+  return found.length > 0 ? found : failToRead(`unknown technique ${name}`);
 };
+
+const CURE = "name it with --technique";
 
 const strangers = async (url: string): Promise<Lane> => {
   let name = values.technique;
@@ -63,17 +65,16 @@ const strangers = async (url: string): Promise<Lane> => {
     const signal = AbortSignal.timeout(ANSWER_MS);
     const status: unknown = await (await fetch(new URL("status", `${url}/`), { signal })).json();
     const said = typeof status === "object" && status && "technique" in status && status.technique;
-    name ??= typeof said === "string" ? said : fail(`${url} does not say its technique`, usage);
+    name ??= typeof said === "string" ? said : fail(`${url} does not say its technique; ${CURE}`);
   } catch {
-    name ??= fail(`${url} does not answer GET /status`, usage);
+    name ??= fail(`${url} does not answer GET /status; ${CURE}`);
   }
   const [technique, another] = named(name);
   if (!technique || another)
-    fail(
+    failToRead(
       `${name} is ${named(name)
         .map((t) => t.name)
         .join(" and ")}; a URL is one of them`,
-      usage,
     );
   return strangersLane(technique, url.replace(/\/$/, ""));
 };

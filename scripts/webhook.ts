@@ -1,6 +1,6 @@
 // What people need who build or debug webhooks: `bun run webhook <command>`. Each command is a file
 // of scripts/webhook.
-import { fail } from "./cli.ts";
+import { failToRead } from "./cli.ts";
 import { endpoints } from "./webhook/endpoints.ts";
 import { listen } from "./webhook/listen.ts";
 import { replay } from "./webhook/replay.ts";
@@ -30,4 +30,4 @@ const [name = "", ...args] = process.argv.slice(2);
 const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
 if (command) await command(args);
 else if (name === "--help" || name === "-h") console.log(usage);
-else fail(name === "" ? "webhook takes a command" : `unknown command ${name}`, usage);
+else failToRead(name === "" ? "webhook takes a command" : `unknown command ${name}`);

@@ -52,8 +52,7 @@ export const providerOption = async (url: string | undefined): Promise<string> =
   if (url !== undefined) return urlOption("--provider", url);
   const running = (await runningServers()).find(({ name }) => name === "webhook-provider");
   return (
-    running?.url ??
-    fail("no provider is running; `bun start`, or name one: --provider URL", undefined, 1)
+    running?.url ?? fail("no provider is running; `bun start`, or name one: --provider URL", 1)
   );
 };
 
@@ -70,7 +69,7 @@ export const askProvider = async (provider: string, path: string, body?: object)
     const answer: unknown = response.status === 204 ? undefined : await response.json();
     return answer;
   } catch (error) {
-    return fail(`${provider}: ${error instanceof Error ? error.message : error}`, undefined, 1);
+    return fail(`${provider}: ${error instanceof Error ? error.message : error}`, 1);
   }
 };
 
@@ -80,9 +79,7 @@ export const listOf = <Item>(provider: string, answer: unknown, name: string): r
     typeof answer === "object" &&
     answer !== null &&
     Object.entries(answer).find(([key]) => key === name)?.[1];
-  return Array.isArray(list)
-    ? list
-    : fail(`${provider} does not answer like a provider`, undefined, 1);
+  return Array.isArray(list) ? list : fail(`${provider} does not answer like a provider`, 1);
 };
 
 /** Bytes of somebody else's in one line: nothing in them steers the terminal. */

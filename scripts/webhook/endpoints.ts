@@ -1,5 +1,5 @@
 // `bun run webhook endpoints`: who is called, and how the calls went.
-import { fail, readArgs } from "../cli.ts";
+import { failToRead, readArgs } from "../cli.ts";
 import { askProvider, clock, listOf, oneLine, providerOption, shorten } from "./common.ts";
 
 const usage = `usage: bun run webhook endpoints [ENDPOINT_ID] [--provider URL]
@@ -32,7 +32,7 @@ const SHOWN = 60;
 export const endpoints = async (args: string[]) => {
   const { values, positionals } = readArgs(usage, { provider: { type: "string" } }, args);
   const [id, ...rest] = positionals;
-  if (rest.length > 0) fail("endpoints takes at most one endpoint's id", usage);
+  if (rest.length > 0) failToRead("endpoints takes at most one endpoint's id");
   const provider = await providerOption(values.provider);
   if (id === undefined) {
     const answer = await askProvider(provider, "endpoints");

@@ -2,7 +2,7 @@
 import { pause } from "@tidings/shared/client";
 import { Registration } from "../../packages/webhook-consumer/src/registration.ts";
 import type { Sender } from "../../packages/webhook-consumer/src/verify.ts";
-import { fail, failToListen, numberOption, onEnd, readArgs } from "../cli.ts";
+import { fail, failToListen, failToRead, numberOption, onEnd, readArgs } from "../cli.ts";
 import { LISTEN_PORT, providerOption, secretsOption, token, urlOption } from "./common.ts";
 import { receiver } from "./receiver.ts";
 
@@ -44,8 +44,7 @@ export const listen = async (args: string[]) => {
     },
     args,
   );
-  if (positionals.length > 0)
-    fail(`listen takes options only, not ${positionals.join(" ")}`, usage);
+  if (positionals.length > 0) failToRead(`listen takes options only, not ${positionals.join(" ")}`);
   const port = numberOption("--port", values.port, { min: 0, max: 65_535 });
   const forward = values.forward === undefined ? undefined : urlOption("--forward", values.forward);
   const status = numberOption("--status", values.status ?? "500", { min: 300, max: 599 });
@@ -131,7 +130,7 @@ export const listen = async (args: string[]) => {
       registered = true;
     } catch (error) {
       const problem = `${provider}: ${error instanceof Error ? error.message : error}`;
-      if (!registered) fail(problem, undefined, 1);
+      if (!registered) fail(problem, 1);
       if (!ending.signal.aborted) console.error(`tidings: ${problem}`);
     }
 };

@@ -1,5 +1,5 @@
 // `bun run webhook replay`: has a provider deliver again.
-import { fail, readArgs } from "../cli.ts";
+import { failToRead, readArgs } from "../cli.ts";
 import { askProvider, providerOption } from "./common.ts";
 
 const usage = `usage: bun run webhook replay ENDPOINT_ID (--id ID | --after C) [--provider URL]
@@ -14,10 +14,10 @@ export const replay = async (args: string[]) => {
     args,
   );
   const [endpoint, ...rest] = positionals;
-  if (endpoint === undefined || rest.length > 0) fail("replay takes one endpoint's id", usage);
+  if (endpoint === undefined || rest.length > 0) failToRead("replay takes one endpoint's id");
   const { id, after } = values;
   if ((id === undefined) === (after === undefined))
-    fail("replay needs either --id or --after", usage);
+    failToRead("replay needs either --id or --after");
   const provider = await providerOption(values.provider);
   await askProvider(provider, `endpoints/${encodeURIComponent(endpoint)}/replay`, { id, after });
   console.log(

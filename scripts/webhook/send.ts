@@ -1,7 +1,7 @@
 // `bun run webhook send`: signs a body and posts it, once.
 import { isEventType } from "@tidings/shared";
 import { schemes, type Sender } from "../../packages/webhook-consumer/src/verify.ts";
-import { fail, readArgs } from "../cli.ts";
+import { fail, failToRead, readArgs } from "../cli.ts";
 import {
   headerOption,
   newId,
@@ -49,7 +49,7 @@ export const send = async (args: string[]) => {
     args,
   );
   const [to, given, ...rest] = positionals;
-  if (to === undefined || rest.length > 0) fail("send takes a URL and at most one BODY", usage);
+  if (to === undefined || rest.length > 0) failToRead("send takes a URL and at most one BODY");
   const url = urlOption("URL", to);
   const scheme = schemeOption(values.scheme);
   const secrets = secretsOption("--secret", scheme, values.secret);
@@ -83,6 +83,6 @@ export const send = async (args: string[]) => {
     if (answer !== "") console.log(shorten(answer, SHOWN));
     process.exitCode = response.ok ? 0 : 1;
   } catch (error) {
-    fail(`${url} did not answer: ${error instanceof Error ? error.message : error}`, undefined, 1);
+    fail(`${url} did not answer: ${error instanceof Error ? error.message : error}`, 1);
   }
 };

@@ -1,6 +1,6 @@
 // `bun run webhook sign`: the headers for a body.
 import { schemes } from "../../packages/webhook-consumer/src/verify.ts";
-import { fail, numberOption, readArgs } from "../cli.ts";
+import { failToRead, numberOption, readArgs } from "../cli.ts";
 import {
   headerOption,
   LISTEN_URL,
@@ -41,7 +41,7 @@ export const sign = async (args: string[]) => {
   const secrets = secretsOption("--secret", scheme, values.secret);
   const url = urlOption("--url", values.url);
   const [body = "-", ...rest] = positionals;
-  if (rest.length > 0) fail("sign takes one BODY; quote it for your shell", usage);
+  if (rest.length > 0) failToRead("sign takes one BODY; quote it for your shell");
   const headers = schemes[scheme].sign(
     {
       id: headerOption("--id", values.id ?? newId(scheme)),

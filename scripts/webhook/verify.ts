@@ -1,6 +1,6 @@
 // `bun run webhook verify`: whether a delivery is genuine, and if not, what may be wrong.
 import { nearMiss, schemes } from "../../packages/webhook-consumer/src/verify.ts";
-import { fail, numberOption, readArgs } from "../cli.ts";
+import { fail, failToRead, numberOption, readArgs } from "../cli.ts";
 import { nowS, readBody, schemeOption, secretsOption, shorten } from "./common.ts";
 import { guess } from "./guess.ts";
 
@@ -29,7 +29,7 @@ export const verify = async (args: string[]) => {
   const secrets = secretsOption("--secret", scheme, values.secret);
   const headers = readHeaders(values.header);
   const [given = "-", ...rest] = positionals;
-  if (rest.length > 0) fail("verify takes one BODY; quote it for your shell", usage);
+  if (rest.length > 0) failToRead("verify takes one BODY; quote it for your shell");
   const now =
     values.now === undefined
       ? nowS()

@@ -9,11 +9,11 @@ const usage = "usage: bun run git-hook install | uninstall | publish <repository
 // What the file system says begins with a code: `EACCES: permission denied, open '/path'`.
 const plain = (text: string) => text.replace(/^[A-Z]+: ([^,]+), (\w+) ('.*')$/, "cannot $2 $3: $1");
 
-function fail(error: unknown, hint?: string): never {
-  console.error(`git-hook: ${error instanceof Error ? plain(error.message) : error}`);
-  if (hint) console.error(hint);
+function fail(error: unknown, cure = ""): never {
+  console.error(`git-hook: ${error instanceof Error ? plain(error.message) : error}${cure}`);
   process.exit(2);
 }
+const HELP = "; --help says more";
 
 const { values, positionals } = (() => {
   try {
@@ -27,7 +27,7 @@ const { values, positionals } = (() => {
       },
     });
   } catch (error) {
-    return fail(error, usage);
+    return fail(error, HELP);
   }
 })();
 if (values.help) {
@@ -37,11 +37,11 @@ if (values.help) {
 
 const commands = ["install", "uninstall", "publish"];
 const [command, repository, ...rest] = positionals;
-if (command === undefined) fail("say what to do", usage);
-if (!commands.includes(command)) fail(`unknown command ${JSON.stringify(command)}`, usage);
+if (command === undefined) fail("say what to do", HELP);
+if (!commands.includes(command)) fail(`unknown command ${JSON.stringify(command)}`, HELP);
 // Under `bun run` the current folder is always this project, so there is no default.
-if (repository === undefined) fail(`say where: ${command} takes a repository`, usage);
-if (rest.length > 0) fail(`one repository at a time, not ${rest.join(" ")} as well`, usage);
+if (repository === undefined) fail(`say where: ${command} takes a repository`, HELP);
+if (rest.length > 0) fail(`one repository at a time, not ${rest.join(" ")} as well`, HELP);
 
 const publishCommit = async () => {
   const servers = await targets();

@@ -1,7 +1,7 @@
 // Publishes this machine's load, memory and network counters until it is ended:
 // `bun apps/host-metrics/src/main.ts --to <url> [--to <url>]… [--interval-ms 1000]`.
 import { pause } from "@tidings/shared/client";
-import { fail, numberOption, readArgs } from "../../../scripts/cli.ts";
+import { fail, failToRead, numberOption, readArgs } from "../../../scripts/cli.ts";
 import { Destination } from "./destination.ts";
 import { metricsOf, readHost } from "./metrics.ts";
 
@@ -16,12 +16,12 @@ const { values, positionals } = readArgs(usage, {
   "interval-ms": { type: "string", default: "1000" },
 });
 const { to } = values;
-if (positionals.length > 0) fail(`what is ${JSON.stringify(positionals[0])}?`, usage);
+if (positionals.length > 0) failToRead(`what is ${JSON.stringify(positionals[0])}?`);
 const intervalMs = numberOption("--interval-ms", values["interval-ms"], {
   min: MIN_INTERVAL_MS,
   max: MAX_INTERVAL_MS,
 });
-if (to.length === 0) fail("--to is missing: say where the events go", usage);
+if (to.length === 0) failToRead("--to is missing: say where the events go");
 for (const url of to)
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
     fail(`--to must be a server's URL, such as http://127.0.0.1:3003, not ${JSON.stringify(url)}`);

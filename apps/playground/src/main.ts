@@ -1,5 +1,5 @@
 // Serves the page: `bun apps/playground/src/main.ts [--port N] [--lanes JSON]`.
-import { fail, failToListen, numberOption, onEnd, readArgs } from "../../../scripts/cli.ts";
+import { failToListen, failToRead, numberOption, onEnd, readArgs } from "../../../scripts/cli.ts";
 import { runningServers, type RunningServer } from "../../../scripts/servers.ts";
 import { server } from "./server.ts";
 
@@ -11,7 +11,7 @@ const { values, positionals } = readArgs(usage, {
   lanes: { type: "string" },
 });
 
-if (positionals.length > 0) fail(`${positionals.join(" ")} is one too many`, usage);
+if (positionals.length > 0) failToRead(`${positionals.join(" ")} is one too many`);
 
 const isServers = (value: unknown): value is RunningServer[] =>
   Array.isArray(value) && value.every((s) => typeof s?.name === "string" && URL.canParse(s.url));
@@ -21,7 +21,7 @@ const parse = (json: string): readonly RunningServer[] => {
     const value: unknown = JSON.parse(json);
     if (isServers(value)) return value;
   } catch {}
-  return fail("--lanes must be a JSON list of servers with a name and a url", usage);
+  return failToRead("--lanes must be a JSON list of servers with a name and a url");
 };
 
 const port = numberOption("--port", values.port, { min: 0, max: 65_535 });
