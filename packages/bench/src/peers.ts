@@ -22,7 +22,7 @@ interface Child {
   kill(signal: NodeJS.Signals): void;
 }
 
-const asServer = (url: string, child: Child, clean = async () => {}): Server => ({
+const asServer = (url: string, child: Child): Server => ({
   url,
   pid: child.pid,
   exited: child.exited,
@@ -32,7 +32,6 @@ const asServer = (url: string, child: Child, clean = async () => {}): Server => 
     const timer = setTimeout(() => child.kill("SIGKILL"), 2_000);
     await child.exited;
     clearTimeout(timer);
-    await clean();
   },
 });
 
@@ -53,34 +52,37 @@ const startNode =
   };
 
 const startNchan = async ({ prefix }: StartOptions): Promise<Server> => {
-  const own = await mkdtemp(join(tmpdir(), "tidings-nchan-"));
   const free = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   const { port } = free;
   free.stop(true);
-  const conf = await Bun.file(join(folder, "nchan.conf")).text();
-  await Bun.write(
-    join(own, "nginx.conf"),
-    conf.replaceAll("@DIR@", own).replace("@PORT@", `${port}`),
-  );
-  const nginx = Bun.which("nginx", { PATH }) ?? "nginx";
-  // Children of a bench that is killed are killed as well, and a worker of nginx would outlive its
-  // master: with this it is told to end.
-  const mortal = ["setpriv", "--pdeathsig", "TERM", nginx];
-  const child = Bun.spawn(
-    [...prefix, ...mortal, "-c", join(own, "nginx.conf"), "-e", "stderr", "-g", "daemon off;"],
-    { stdio: ["ignore", "ignore", "pipe"] },
-  );
-  const server = asServer(`http://127.0.0.1:${port}`, child, () =>
-    rm(own, { recursive: true, force: true }),
-  );
-  // It says nothing when it is ready, so it is asked until it answers.
-  while (child.exitCode === null && child.signalCode === null) {
-    const answer = await fetch(server.url).catch(() => undefined);
-    if (answer) return server;
-    await Bun.sleep(10);
+  const own = await mkdtemp(join(tmpdir(), "tidings-nchan-"));
+  // nginx needs its folder to start and for bodies that outgrow its memory, of which there are none:
+  // it goes at once, so that nobody who is killed leaves it behind.
+  try {
+    const conf = await Bun.file(join(folder, "nchan.conf")).text();
+    await Bun.write(
+      join(own, "nginx.conf"),
+      conf.replaceAll("@DIR@", own).replace("@PORT@", `${port}`),
+    );
+    const nginx = Bun.which("nginx", { PATH }) ?? "nginx";
+    // Children of a bench that is killed are killed as well, and a worker of nginx would outlive its
+    // master: with this it is told to end.
+    const mortal = ["setpriv", "--pdeathsig", "TERM", nginx];
+    const child = Bun.spawn(
+      [...prefix, ...mortal, "-c", join(own, "nginx.conf"), "-e", "stderr", "-g", "daemon off;"],
+      { stdio: ["ignore", "ignore", "pipe"] },
+    );
+    const server = asServer(`http://127.0.0.1:${port}`, child);
+    // It says nothing when it is ready, so it is asked until it answers.
+    while (child.exitCode === null && child.signalCode === null) {
+      const answer = await fetch(server.url).catch(() => undefined);
+      if (answer) return server;
+      await Bun.sleep(10);
+    }
+    throw new Error(`nginx with nchan did not start: ${await child.stderr.text()}`);
+  } finally {
+    await rm(own, { recursive: true, force: true });
   }
-  await server[Symbol.asyncDispose]();
-  throw new Error(`nginx with nchan did not start: ${await child.stderr.text()}`);
 };
 
 const titleOf = (name: string) => lanes.find(({ lane }) => lane === name)?.title ?? name;
