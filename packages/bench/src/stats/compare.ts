@@ -229,7 +229,7 @@ const testedIn = (
     }),
   );
   if (tested.length === 0) {
-    const reasons = [...breaks, ...warnings].join("; ");
+    const reasons = [...warnings, ...breaks].join("; ");
     const why =
       single.size > 0
         ? "one round tells nothing about noise; measure both with --rounds 5"
