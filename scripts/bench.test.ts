@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { existsSync, watch } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { validateResult, type Result } from "@tidings/bench";
 import { output } from "./testing.ts";
 
@@ -148,6 +148,23 @@ test("a result that is not valid is kept, and said with where it lies", async ()
   expect(ended.stderr.at(-1)).toMatch(/^tidings: .*bench-today\.json: startedAt: /);
   expect(await Bun.file(join(folder, "bench-today.json")).json()).toHaveProperty("runs");
 }, 20_000);
+
+test("two of one title are refused before anything is measured", async () => {
+  await using made = await scratch();
+  const same = join(made.folder, "same.ts");
+  const contenders = resolve(import.meta.dir, "../packages/bench/src/contenders.ts");
+  await Bun.write(
+    same,
+    `import { lanes } from ${JSON.stringify(contenders)};
+    for (const lane of lanes) lane.title = "Polling";`,
+  );
+  const env = { BUN_OPTIONS: `--preload ${same}` };
+  expect(await output("bench", ["--only", "sse,long-poll"], env)).toEqual({
+    code: 2,
+    stdout: [],
+    stderr: ["tidings: sse: Polling is another one's title; give it one of its own"],
+  });
+});
 
 test("a peer that cannot run here is left out, with the cure", async () => {
   const only = ["--peers", "--only", "sse/node-http"];

@@ -95,6 +95,9 @@ const chosenContenders = (): readonly Contender[] => {
   );
   for (const { name, missing } of wanted) if (missing) say(`${name} is ${missing}`);
   const there = wanted.filter(({ missing }) => missing === undefined);
+  // No result may have two of one title: nobody could tell their figures apart.
+  for (const [title, [, twin]] of Map.groupBy(there, (one) => one.title))
+    if (twin) fail(`${twin.name}: ${title} is another one's title; give it one of its own`);
   return there.length > 0 ? there : fail("nothing is left to measure");
 };
 
