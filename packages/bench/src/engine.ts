@@ -13,11 +13,10 @@
 // is killed changes nothing: what nobody takes is tried again, and is late.
 //
 // A run warms up, and only then it is measured. Rounds go over all contenders, each round in an
-// order of its own from a seed. Fan-out has five rounds, with the baselines and peers, and one
-// contender runs twice in each (A and B): how far it is from itself is the noise. The other
-// scenarios have one round of the techniques only, and of those the frontier runs one twice; a
-// single round has no interval. With peers everybody takes part everywhere. `--full` has five rounds
-// of everything, with baselines and a contender that runs twice everywhere.
+// order of its own from a seed. Fan-out has five rounds, and one contender runs twice in each (A and
+// B): how far it is from itself is the noise. The other scenarios have one round, the frontier with
+// one contender twice; a single round has no interval. `--full` has five rounds of everything, and
+// a contender that runs twice everywhere.
 //
 // Where processes can be pinned, one more does the same small work on the server's core every 20 ms.
 // What that takes shows how quick the core is at the time: it moves with what else the machine has

@@ -22,23 +22,21 @@ export interface Selection {
 
 /**
  * What runs when. The rounds of a scenario go over all of its contenders, each in an order of its
- * own, so that whatever changes on the machine meets all of them. Baselines take part where the
- * scenario asks for them, and everywhere when there is time or when there are peers, which always
- * do. Where the scenario asks for it, and everywhere when there is time, one contender runs twice
- * in each round: how far it is from itself is the noise.
+ * own, so that whatever changes on the machine meets all of them. Where the scenario asks for it, and
+ * everywhere when there is time, one contender runs twice in each round: how far it is from itself
+ * is the noise.
  */
 export const planOf = ({ scenarios, contenders }: Selection, settings: Settings): Planned[] => {
   const random = createRandom(settings.seed);
   const thorough = settings.mode === "full";
-  const withPeers = contenders.some(({ kind }) => kind === "peer");
   return scenarios.flatMap((scenario) => {
-    const isForAll = scenario.forAll || thorough || withPeers;
-    const some = contenders.filter(({ kind }) => isForAll || kind === "tidings");
     const manyRounds = scenario.inRounds || settings.roundsOfAll;
     return Array.from({ length: manyRounds ? settings.rounds : 1 }, (_, i) => i + 1).flatMap(
       (round) =>
         shuffled(
-          scenario.twice || thorough ? withReplica(some) : some.map((contender) => ({ contender })),
+          scenario.twice || thorough
+            ? withReplica(contenders)
+            : contenders.map((contender) => ({ contender })),
           random,
         ).map((entry, place) => ({
           ...entry,

@@ -16,8 +16,6 @@ export interface Scenario extends Omit<Named, "params"> {
   readonly inRounds: boolean;
   /** Whether one contender takes part twice, so that the noise is known, even when time is short. */
   readonly twice: boolean;
-  /** Whether baselines and peers take part, and not only the techniques, even when time is short. */
-  readonly forAll: boolean;
   /** Options of the command that change nothing in it. */
   readonly ignores?: readonly ("rate" | "payload")[];
   params(settings: Settings): Params;

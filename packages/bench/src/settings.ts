@@ -20,7 +20,7 @@ export interface Settings {
 
 const modes: Readonly<Record<Mode, Pick<Settings, "rounds" | "warmUpMs" | "measureMs">>> = {
   quick: { rounds: 2, warmUpMs: 200, measureMs: 400 },
-  default: { rounds: 5, warmUpMs: 250, measureMs: 700 },
+  default: { rounds: 5, warmUpMs: 250, measureMs: 500 },
   full: { rounds: 5, warmUpMs: 1_000, measureMs: 3_000 },
 };
 

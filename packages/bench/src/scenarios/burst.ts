@@ -15,13 +15,13 @@ const work = ({ subscribers, payloadBytes }: Settings) => ({
   boundMs: 100,
 });
 
-// Long steps until one is held and another one is not; then the gap is halved, in the logarithm,
-// until it is no wider than a third.
-const FIRST = 64;
-const FACTOR = 8;
-const MOST = 32_768;
-// As it goes mostly: four steps up, and three halvings, of which most fail.
-const [STEPS, SERVERS] = [8, 5];
+/** What is tried: each no more than a third above the one before it, or one event. */
+const RATES: number[] = [];
+for (let rate = 1; rate <= 32_768; rate = Math.max(rate + 1, Math.floor(rate * RATE_STEP)))
+  RATES.push(rate);
+const FIRST = 2_070;
+// As it goes mostly: half of them fail.
+const [STEPS, SERVERS] = [5, 3];
 
 // In so short a time a backlog stays under the bound up to a fifth above what can be kept up (with
 // --full a tenth): less than the grid.
@@ -37,7 +37,6 @@ export const burst: Scenario = {
   question: "How many events in a second can be delivered, in time and without loss?",
   inRounds: false,
   twice: false,
-  forAll: false,
   ignores: ["rate"],
   params: work,
   cells: () => [{}],
@@ -71,18 +70,31 @@ export const burst: Scenario = {
   },
 };
 
-/** What is to be tried next; undefined when the edge is known. */
-export const nextRate = (steps: readonly Pick<Step, "rate" | "problem">[]): number | undefined => {
+/**
+ * What is to be tried next; undefined when the edge is known. Who was given too much shows what he
+ * can take, about. Otherwise it is the middle of what is left; never is less than a quarter of that
+ * gained.
+ */
+export const nextRate = (
+  steps: readonly Pick<Step, "rate" | "problem" | "takenPerSecond">[],
+): number | undefined => {
+  if (steps.length === 0) return FIRST;
   const { good, bad } = edge(steps);
-  if (!bad) return good?.rate === MOST ? undefined : good ? good.rate * FACTOR : FIRST;
-  if (!good) return bad.rate === 1 ? undefined : bad.rate / FACTOR;
-  const isFine = bad.rate <= Math.max(good.rate * RATE_STEP, good.rate + 1);
-  return isFine ? undefined : Math.round(Math.sqrt(good.rate * bad.rate));
+  const low = good ? RATES.indexOf(good.rate) : -1;
+  const high = bad ? RATES.indexOf(bad.rate) : RATES.length;
+  if (high - low <= 1) return undefined;
+  const least = Math.max(1, Math.floor((high - low) / 4));
+  const guess = bad
+    ? RATES.findLastIndex((rate) => rate <= bad.takenPerSecond)
+    : Math.floor((low + high) / 2);
+  return RATES[Math.min(Math.max(guess, low + least), high - least)];
 };
 
 interface Step {
   readonly rate: number;
   readonly deliveredPerSecond: number;
+  /** Events per second that reached the subscribers, meanwhile. */
+  readonly takenPerSecond: number;
   readonly p99Us: number;
   readonly generator: Generator;
   /** Why it failed; undefined when it did not. */
@@ -106,7 +118,8 @@ const play = async (trial: Trial, settings: Settings, rate: number): Promise<Ste
   // What was held was held, however busy the generator was. What was late or lost may be its fault.
   const { generator, bottleneck, share } = seen;
   const deliveredPerSecond = (share.delivered / share.ms) * 1000;
-  const step = { rate, deliveredPerSecond, p99Us, generator };
+  const takenPerSecond = deliveredPerSecond / trial.subscribers;
+  const step = { rate, deliveredPerSecond, takenPerSecond, p99Us, generator };
   if (!problem || bottleneck === undefined || judge(seen)?.kind === "failed")
     return { ...step, problem };
   return { ...step, problem: { kind: "invalid", reason: `at ${rate}/s ${bottleneck}` } };

@@ -21,7 +21,6 @@ export const fanOut: Scenario = {
   question: "What does it cost to give each of many subscribers every event, and how old is it?",
   inRounds: true,
   twice: true,
-  forAll: true,
   params: work,
   cells: () => [{}],
   estimateMs: (contender, settings) =>

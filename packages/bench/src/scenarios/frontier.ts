@@ -11,12 +11,14 @@ const work = ({ subscribers, payloadBytes }: Settings) => ({
 });
 
 const ratesOf = ({ mode, rate }: Settings): readonly number[] =>
-  rate !== undefined ? [rate] : mode === "full" ? [2, 10, 40, 160] : [2, 10, 40];
+  rate !== undefined ? [rate] : mode === "full" ? [2, 10, 40, 160] : [4, 40];
 
-const PAUSES_MS = [100, 300, 1_000];
+const pausesOf = ({ mode }: Settings): readonly number[] =>
+  mode === "full" ? [100, 300, 1_000] : [100, 500];
 
 // Only who rests between two polls has an interval to choose.
-const pausesFor = (contender: Contender) => (rests(contender) ? PAUSES_MS : [0]);
+const pausesFor = (contender: Contender, settings: Settings) =>
+  rests(contender) ? pausesOf(settings) : [0];
 const paramsOf = (pollMs: number, rate: number): Params =>
   pollMs > 0 ? { pollMs, rate } : { rate };
 
@@ -35,14 +37,13 @@ export const frontier: Scenario = {
   question: "Which one should I use? How old may an event be, and what does it cost to have it?",
   inRounds: false,
   twice: true,
-  forAll: false,
   params: work,
   cells: (contender, settings) =>
-    pausesFor(contender).flatMap((pollMs) =>
+    pausesFor(contender, settings).flatMap((pollMs) =>
       ratesOf(settings).map((rate) => paramsOf(pollMs, rate)),
     ),
   estimateMs: (contender, settings) =>
-    pausesFor(contender)
+    pausesFor(contender, settings)
       .map((pollMs) => {
         const pauseMs = longestPauseMs(contender, { pollMs });
         const stretches = ratesOf(settings).map((rate) => {
@@ -57,7 +58,7 @@ export const frontier: Scenario = {
     const { subscribers, payloadBytes } = work(settings);
     const { seed } = settings;
     const cells: Cell[] = [];
-    for (const pollMs of pausesFor(contender)) {
+    for (const pollMs of pausesFor(contender, settings)) {
       const options = { payloadBytes, pollMs, seed, backOffMs: BACK_OFF_MS };
       let broken: Failed | Invalid | undefined;
       await using trial = await Trial.start(ground, contender, options);

@@ -24,7 +24,6 @@ export const idle: Scenario = {
   question: "What does a subscriber cost while nothing happens?",
   inRounds: false,
   twice: false,
-  forAll: false,
   ignores: ["rate", "payload"],
   params: work,
   cells: () => [{}],

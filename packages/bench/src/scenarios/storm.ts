@@ -34,7 +34,6 @@ export const storm: Scenario = {
   question: "The server is killed and started again: when does every subscriber have everything?",
   inRounds: false,
   twice: false,
-  forAll: false,
   params: work,
   cells: () => [{}],
   estimateMs: ({ resumes }) => (resumes ? TAKES_MS : 0),
