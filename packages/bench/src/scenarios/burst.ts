@@ -58,6 +58,8 @@ export const burst: Scenario = {
       await trial.open(subscribers);
       for (let isFresh = true; isFresh && rate !== undefined; rate = nextRate(steps)) {
         const step = await play(trial, settings, rate);
+        // What is doubled, out of order or early is so at any rate.
+        if (step.isBroken && step.problem) return [{ params: {}, outcome: step.problem }];
         // Who has failed has a backlog, so the next step is another server's.
         isFresh = step.problem === undefined;
         // The machine may have had something else to do for a moment.
@@ -72,8 +74,7 @@ export const burst: Scenario = {
 
 /**
  * What is to be tried next; undefined when the edge is known. Who was given too much shows what he
- * can take, about. Otherwise it is the middle of what is left; never is less than a quarter of that
- * gained.
+ * can take, about; where that is no help, it is the middle of what is left.
  */
 export const nextRate = (
   steps: readonly Pick<Step, "rate" | "problem" | "takenPerSecond">[],
@@ -83,11 +84,10 @@ export const nextRate = (
   const low = good ? RATES.indexOf(good.rate) : -1;
   const high = bad ? RATES.indexOf(bad.rate) : RATES.length;
   if (high - low <= 1) return undefined;
+  const guess = RATES.findLastIndex((rate) => rate <= (bad?.takenPerSecond ?? 0));
   const least = Math.max(1, Math.floor((high - low) / 4));
-  const guess = bad
-    ? RATES.findLastIndex((rate) => rate <= bad.takenPerSecond)
-    : Math.floor((low + high) / 2);
-  return RATES[Math.min(Math.max(guess, low + least), high - least)];
+  const isHelp = guess >= low + least && guess <= high - least;
+  return RATES[isHelp ? guess : Math.floor((low + high) / 2)];
 };
 
 interface Step {
@@ -99,6 +99,8 @@ interface Step {
   readonly generator: Generator;
   /** Why it failed; undefined when it did not. */
   readonly problem: Failed | Invalid | undefined;
+  /** What no load excuses. */
+  readonly isBroken: boolean;
 }
 
 const play = async (trial: Trial, settings: Settings, rate: number): Promise<Step> => {
@@ -119,7 +121,8 @@ const play = async (trial: Trial, settings: Settings, rate: number): Promise<Ste
   const { generator, bottleneck, share } = seen;
   const deliveredPerSecond = (share.delivered / share.ms) * 1000;
   const takenPerSecond = deliveredPerSecond / trial.subscribers;
-  const step = { rate, deliveredPerSecond, takenPerSecond, p99Us, generator };
+  const isBroken = judge({ ...seen, lost: 0, refused: 0, bottleneck: undefined }) !== undefined;
+  const step = { rate, deliveredPerSecond, takenPerSecond, p99Us, generator, isBroken };
   if (!problem || bottleneck === undefined || judge(seen)?.kind === "failed")
     return { ...step, problem };
   return { ...step, problem: { kind: "invalid", reason: `at ${rate}/s ${bottleneck}` } };
