@@ -5,6 +5,7 @@ import type { Socket } from "bun";
 import { Connection, Connections } from "../src/load/connection.ts";
 import { crowdOf } from "../src/load/crowd-of.ts";
 import { Poll } from "../src/load/lanes/poll.ts";
+import { WebSocketLine } from "../src/load/lanes/web-socket.ts";
 import { stamped } from "../src/load/stamp.ts";
 import { Tally } from "../src/load/tally.ts";
 import type { Site } from "../src/load/wire.ts";
@@ -151,4 +152,50 @@ test("polls are as far apart as is said, on average, and the first are spread", 
   expect(others.reduce((a, b) => a + b) / others.length).toBeWithin(990, 1_010);
   expect(await luck(0)).toEqual([first, ...others]);
   expect((await luck(1))[0]).not.toBe(first);
+});
+
+class Talker extends WebSocketLine {
+  readonly said: string[] = [];
+
+  protected override say(bytes: string | Uint8Array) {
+    // Without the two bytes of a header and the four of a mask.
+    if (typeof bytes !== "string")
+      this.said.push(`${(bytes[0] ?? 0) & 0x0f} ${Buffer.from(bytes.subarray(6))}`);
+  }
+}
+
+test("frames of a WebSocket are told apart, wherever the network cuts them", () => {
+  const frame = (opcode: number, payload: string) => {
+    const head = Buffer.from([0x80 | opcode, payload.length]);
+    if (payload.length < 126) return Buffer.concat([head, Buffer.from(payload)]);
+    head[1] = 126;
+    const longer = Buffer.alloc(2);
+    longer.writeUInt16BE(payload.length);
+    return Buffer.concat([head, longer, Buffer.from(payload)]);
+  };
+  const TEXT = 1;
+  const event = (number: number, length: number) =>
+    frame(TEXT, `42["event","${stamped(number, length - 14)}"]`);
+  const bytes = Buffer.concat([
+    Buffer.from("HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+    frame(TEXT, '0{"sid":"x"}'),
+    frame(TEXT, "40"),
+    // A ping of Engine.IO's, with another frame at its heels, and one of the protocol's.
+    frame(TEXT, "2"),
+    event(0, 126),
+    frame(9, "still there"),
+    // The header of this one reads `~n(`.
+    event(1, 28_200),
+    frame(TEXT, "2"),
+  ]);
+  const wire = { kind: "ws", path: "/", live: "socket.io" } as const;
+  const schedule = { first: 0, count: 2, perSecond: 1, startAt: 0, seed: 1 };
+  for (let cut = 0; cut < bytes.length; cut += cut < 400 ? 1 : 997) {
+    const crowd = new Connections(siteOf({ wire }), (...one) => new Talker("/", wire.live, ...one));
+    crowd.tally = new Tally(1, schedule, 0);
+    const talker = new Talker("/", wire.live, crowd, 0);
+    for (const piece of [bytes.subarray(0, cut), bytes.subarray(cut)]) talker.received(piece);
+    expect(talker.said.join("; ")).toBe("1 40; 1 3; 10 still there; 1 3");
+    expect([crowd.tally.delivered, crowd.tally.doubled]).toEqual([2, 0]);
+  }
 });

@@ -42,7 +42,16 @@ test("stamps are found wherever they lie: as far apart as before, nearer, or beh
     const fillers = Array.from({ length: 12 }, () =>
       random.chance(0.7)
         ? ".".repeat(gap)
-        : random.pick(["~", "~~", "~m", "~ n", "", ".".repeat(random.int(0, 60))]),
+        : random.pick([
+            "~",
+            "~~",
+            "~m",
+            "~ n",
+            "~n",
+            "~n1234567",
+            "",
+            ".".repeat(random.int(0, 60)),
+          ]),
     );
     const text = fillers.map((filler, number) => stamped(number, 10) + filler).join("");
     const found: number[] = [];

@@ -28,10 +28,14 @@ export const scan = (
   let stamps = 0;
   for (let at = bytes.indexOf(TILDE); at >= 0; at = bytes.indexOf(TILDE, at)) {
     if (at + LENGTH > end) break;
-    const isStamp = bytes[at + 1] === N;
+    // A frame's header may read `~n` as well, where it says its length.
+    let isStamp = bytes[at + 1] === N;
     let number = 0;
-    for (let digit = at + 2; isStamp && digit < at + LENGTH; digit++)
-      number = number * 10 + (bytes[digit] ?? 0) - 48;
+    for (let place = at + 2; isStamp && place < at + LENGTH; place++) {
+      const digit = (bytes[place] ?? 0) - 48;
+      isStamp = digit >= 0 && digit <= 9;
+      number = number * 10 + digit;
+    }
     if (isStamp) {
       found(number);
       stamps++;

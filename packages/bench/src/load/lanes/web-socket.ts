@@ -64,7 +64,8 @@ export class WebSocketLine extends Connection {
       if (opcode === PING) this.say(frame(PONG, bytes.subarray(from, at)));
       if (opcode !== TEXT) continue;
       text = [from, at];
-      if (this.#live === "socket.io") this.#converse(bytes.toString("latin1", from, from + 2));
+      if (this.#live === "socket.io")
+        this.#converse(bytes.toString("latin1", from, Math.min(from + 2, at)));
     }
     this.#rest = at < bytes.length ? bytes.subarray(at) : undefined;
     if (!text) return;
