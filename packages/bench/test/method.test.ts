@@ -262,7 +262,7 @@ test.skipIf(real.whyFree !== undefined)(
 );
 
 test.skipIf(real.whyFree !== undefined)(
-  "the server's core is looked at while the server is measured, and only then",
+  "the server's core is looked at for as long as the server is measured",
   async () => {
     const server = streamOf((send, event) => send(event));
     await using pinned = new Fleet(real);
