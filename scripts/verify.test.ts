@@ -46,9 +46,10 @@ test("a server that says nothing, or half an answer, is one line after a while",
 
 test.each([
   [["nonsense"], "unknown technique nonsense"],
-  [["http://127.0.0.1:1"], "does not answer GET /status"],
+  [["http://127.0.0.1:1"], "nobody answers at http://127.0.0.1:1; start the server"],
   [["sse", "--unknown"], "--unknown"],
   [["--technique", "sse"], "--technique says whose client speaks to a URL; name the URL as well"],
+  [["http://127.0.0.1:1", "--technique", "sse"], "nobody answers at http://127.0.0.1:1"],
   [["http://127.0.0.1:1", "--technique", "webhook"], "a URL is one of them"],
   [["--seed", "1"], "--seed and --write belong to --faults"],
   [["--faults", "--seed", "x"], "--seed must be a whole number"],

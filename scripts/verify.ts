@@ -59,23 +59,31 @@ const named = (name: string): readonly Technique[] => {
 
 const CURE = "name it with --technique";
 
+const namedOne = (name: string): Technique => {
+  const [technique, another] = named(name);
+  return technique && !another
+    ? technique
+    : failToRead(
+        `${name} is ${named(name)
+          .map((t) => t.name)
+          .join(" and ")}; a URL is one of them`,
+      );
+};
+
 const strangers = async (url: string): Promise<Lane> => {
-  let name = values.technique;
+  let technique = values.technique === undefined ? undefined : namedOne(values.technique);
   try {
     const signal = AbortSignal.timeout(ANSWER_MS);
     const status: unknown = await (await fetch(new URL("status", `${url}/`), { signal })).json();
     const said = typeof status === "object" && status && "technique" in status && status.technique;
-    name ??= typeof said === "string" ? said : fail(`${url} does not say its technique; ${CURE}`);
-  } catch {
-    name ??= fail(`${url} does not answer GET /status; ${CURE}`);
-  }
-  const [technique, another] = named(name);
-  if (!technique || another)
-    failToRead(
-      `${name} is ${named(name)
-        .map((t) => t.name)
-        .join(" and ")}; a URL is one of them`,
+    technique ??= namedOne(
+      typeof said === "string" ? said : fail(`${url} does not say its technique; ${CURE}`),
     );
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ECONNREFUSED")
+      fail(`nobody answers at ${url}; start the server, or mend the URL`);
+    technique ??= fail(`${url} does not answer GET /status; ${CURE}`);
+  }
   return strangersLane(technique, url.replace(/\/$/, ""));
 };
 
