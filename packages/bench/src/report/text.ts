@@ -245,9 +245,11 @@ export const renderComparison = (comparison: Comparison): string => {
     ...warnings.map((warning) => wrap(`! ${warning}`)),
     ...breaks.map((text) => wrap(`changed ${text}`)),
     ...real.map(line),
-    equal
-      ? `equal: none of ${same} figures differs by more than noise.`
-      : `${real.length} of ${changes.length} figures differ; the other ${same} cannot be told from noise.`,
+    changes.length === 0
+      ? "No figure could be compared."
+      : equal
+        ? `equal: none of ${same} figures differs by more than noise.`
+        : `${real.length} of ${changes.length} figures differ; the other ${same} cannot be told from noise.`,
     "",
     wrap(HOW),
   ].join("\n");

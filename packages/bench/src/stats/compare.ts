@@ -112,11 +112,14 @@ const conditionsThatDiffer = (before: Result, after: Result): readonly string[] 
     .map((name) => `${name} differs: ${old.get(name) ?? "none"}, then ${now.get(name) ?? "none"}`);
 };
 
-/** What the others lack, as shortly as can be: a scenario, a contender, or one work of one. */
+/** What the others lack, as shortly as can be: a scenario, a contender, or that one in this one. */
 const missingIn = (others: readonly Cell[], lone: readonly Cell[]): readonly string[] => {
   const namesOf = (cell: Cell) => [cell.scenario.name, cell.contender.name];
   const known = new Set(others.flatMap(namesOf));
-  const missing = lone.map((cell) => namesOf(cell).find((name) => !known.has(name)) ?? keyOf(cell));
+  const missing = lone.map((cell) => {
+    const names = namesOf(cell);
+    return names.find((name) => !known.has(name)) ?? names.join(" / ");
+  });
   return [...new Set(missing)];
 };
 
@@ -147,6 +150,8 @@ const stateOf = ({ problem }: Cell) =>
 
 /** What two results have found out beside figures that can be tested. */
 interface Remarks {
+  /** Breaks, too: what only one of them has. */
+  readonly absences: string[];
   readonly breaks: string[];
   readonly warnings: string[];
 }
@@ -155,14 +160,24 @@ interface Remarks {
 const pairsOf = (
   old: readonly Cell[],
   now: readonly Cell[],
-  { breaks, warnings }: Remarks,
+  { absences, breaks, warnings }: Remarks,
 ): readonly Pair[] => {
   const without = (cells: readonly Cell[], others: readonly Cell[]) =>
     cells.filter((cell) => !others.some((other) => isSameWork(cell, other)));
   const [oldOnly, nowOnly] = [without(old, now), without(now, old)];
-  const rivals = oldOnly.flatMap((cell): Pair[] =>
-    nowOnly.filter((other) => isSameRow(cell, other)).map((other) => ({ old: cell, now: other })),
-  );
+  // Who was asked for less has no work of its own: any of the row is what it did instead.
+  const instead = (cell: Cell, lone: readonly Cell[], all: readonly Cell[]) => {
+    const [rivals = [], row = []] = [lone, all].map((c) => c.filter((one) => isSameRow(one, cell)));
+    return rivals.length > 0 ? rivals : row;
+  };
+  const rivals = [
+    ...oldOnly.flatMap((cell) =>
+      instead(cell, nowOnly, now).map((one) => ({ old: cell, now: one })),
+    ),
+    ...nowOnly.flatMap((cell) =>
+      instead(cell, oldOnly, old).map((one) => ({ old: one, now: cell })),
+    ),
+  ];
   warnings.push(...otherWorkIn(rivals).map((text) => `not the same work in ${text}`));
   const known = new Set(rivals.flatMap((pair) => [pair.old, pair.now]));
   const sides = [
@@ -171,7 +186,7 @@ const pairsOf = (
   ];
   for (const { lone, others, where } of sides) {
     const cells = lone.filter((cell) => !known.has(cell));
-    breaks.push(...missingIn(others, cells.filter(isOurs)).map((name) => `${name}: ${where}`));
+    absences.push(...missingIn(others, cells.filter(isOurs)).map((name) => `${name}: ${where}`));
     const rest = cells.filter((cell) => !isOurs(cell));
     const names = new Set(rest.map(({ contender }) => contender.name));
     if (names.size > 0)
@@ -200,7 +215,7 @@ interface Tested extends Pick<Change, "cell" | "figure" | "before" | "after"> {
 const testedIn = (
   pairs: readonly Pair[],
   shift: (pair: Pair, figure: Figure) => Shift,
-  { breaks, warnings }: Remarks,
+  { absences, breaks, warnings }: Remarks,
 ): readonly Tested[] => {
   const single = new Set<string>();
   const ours = pairs.filter(({ old }) => isOurs(old));
@@ -228,8 +243,9 @@ const testedIn = (
       return [];
     }),
   );
-  if (tested.length === 0) {
-    const reasons = [...warnings, ...breaks].join("; ");
+  // What works in one of them only is told however little else can be.
+  if (tested.length === 0 && breaks.length === 0) {
+    const reasons = [...warnings, ...absences].join("; ");
     const why =
       single.size > 0
         ? "one round tells nothing about noise; measure both with --rounds 5"
@@ -280,9 +296,10 @@ const judged = (
  */
 export const compare = (before: Result, after: Result): Comparison => {
   const [old, now] = [cellsOf(before), cellsOf(after)];
+  const absences: string[] = [];
   const breaks: string[] = [];
   const warnings: string[] = [];
-  const remarks = { breaks, warnings };
+  const remarks = { absences, breaks, warnings };
   const pairs = pairsOf(old, now, remarks);
   // What no change of ours can have touched shows what the machine did.
   const untouched = before.conditions.yardsticks === after.conditions.yardsticks;
@@ -306,5 +323,5 @@ export const compare = (before: Result, after: Result): Comparison => {
     warnings.push(`${why}: what the machine did cannot be told from what the code did`);
   }
   warnings.unshift(...conditionsThatDiffer(before, after));
-  return { before, after, changes, breaks, warnings };
+  return { before, after, changes, breaks: [...absences, ...breaks], warnings };
 };
