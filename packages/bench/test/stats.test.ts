@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createRandom } from "@tidings/shared/random";
 import { estimate, median } from "../src/stats/bootstrap.ts";
-import { moderated, ratioOf } from "../src/stats/shift.ts";
 import { believable, beyond, critical } from "../src/stats/student.ts";
 
 const spread = { a: [3, 1, 2], b: [4, 1, 3, 2], c: [7], d: [5, 5, 5, 90, 5] };
@@ -25,18 +24,6 @@ test.each([
   expect(critical(0.05, freedom)).toBeCloseTo(five, 3);
   expect(beyond(0, freedom)).toBe(1);
   expect(beyond(Infinity, freedom)).toBeCloseTo(0, 12);
-});
-
-test("spreads that are hardly known learn from each other", () => {
-  const shift = { by: Math.log(1.2), freedom: 8, shares: 0.4, drift: 0 };
-  const shifts = [1, 4, 10].map((percent) => ({ ...shift, variance: percent / 1e4 }));
-  const steadied = moderated(shifts);
-  expect(steadied.map(({ variance }) => Math.round(variance * 1e6))).toEqual([300, 450, 750]);
-  expect(steadied.map(({ freedom }) => freedom)).toEqual([16, 16, 16]);
-  expect(moderated(shifts.slice(1))).toEqual(shifts.slice(1));
-  // By hand: t of 16 degrees of freedom is 2.120 at 5 %, and the error 0.02 * sqrt(0.4).
-  const { low, high } = ratioOf({ ...shift, freedom: 16, variance: 4 / 1e4 }, 0.95);
-  expect([low, high].map((ratio) => ratio.toFixed(3))).toEqual(["1.168", "1.233"]);
 });
 
 test("Benjamini and Hochberg keep what their paper of 1995 keeps", () => {

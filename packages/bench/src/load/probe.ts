@@ -1,6 +1,6 @@
-// A process on the server's core that does the same small work again and again: how long it takes
-// says how fast the core is, whoever the server is. What else runs on the machine shares caches and
-// execution units with it, and is charged to the server otherwise.
+// A process on the server's core that does the same small work again and again. How much CPU it
+// takes shows how quick the core is: what else runs on the machine shares caches and execution units
+// with it, and is charged to the server otherwise.
 import { now, until } from "./clock.ts";
 import { obey } from "./orders.ts";
 
@@ -12,7 +12,7 @@ let place = 1;
 
 const work = () => {
   for (let read = 0; read < READS; read++)
-    place = (Math.imul(place, 1_664_525) + 1_013_904_223) ^ (memory[place >>> 16] ?? 0);
+    place = (Math.imul(place, 1_664_525) + 1_013_904_223 + read) ^ (memory[place >>> 16] ?? 0);
 };
 
 const cpuUs = () => {

@@ -11,7 +11,7 @@ const work = ({ subscribers, payloadBytes }: Settings) => ({
 });
 
 const ratesOf = ({ mode, rate }: Settings): readonly number[] =>
-  rate !== undefined ? [rate] : mode === "full" ? [2, 10, 40, 160] : [4, 12, 40];
+  rate !== undefined ? [rate] : mode === "full" ? [2, 10, 40, 160] : [4, 40];
 
 const pausesOf = ({ mode }: Settings): readonly number[] =>
   mode === "full" ? [100, 300, 1_000] : [100, 500];

@@ -15,7 +15,7 @@ const warmUpMs = 200;
 const WEIGH_MS = 400;
 // All that the generator has to do is to poll, once in a second. The rest the system counts.
 const TOLERANCE_MS = 100;
-const measureMs = ({ mode }: Settings) => (mode === "full" ? 15_000 : 1_000);
+const measureMs = ({ mode }: Settings) => (mode === "full" ? 15_000 : 600);
 
 /** Subscribers, and no events. */
 export const idle: Scenario = {

@@ -17,7 +17,6 @@ import { departure, floorOf, noiseOf, type Noise } from "./noise.ts";
 import {
   chanceOf,
   isServerCpu,
-  moderated,
   movesOf,
   ratioOf,
   shiftOf,
@@ -68,11 +67,11 @@ const WARN_ABOVE = 1.05;
 /** Says how `compare` judges, for the foot of its table. */
 export const HOW = [
   "CPU is taken as it would be at one pace of the server's core, where each run has looked at that: by",
-  "which power of the pace it goes is learnt from all runs of a scenario.",
-  "Each round's figure is held against what the baselines and peers took in the same round: of CPU all",
-  "of them, of other figures those of the same lane. What they share is the machine, and not the code.",
-  "The logarithms of that are compared with Student's t, of CPU a moderated one: five rounds say little",
-  "of their own spread, so it is averaged with those of the other contenders. Where there is nothing to hold it against, a",
+  "which power of the pace it goes is learnt from all runs of a lane.",
+  "Each round's figure is held against what the baselines and peers took more or less than usual in the",
+  "same round, the one in the middle: of CPU all of them, of other figures those of the same lane, of the",
+  "highest rate none. What they share is the machine, and not the code.",
+  "The logarithms of that are compared with Student's t. Where there is nothing to hold it against, a",
   "difference has to exceed what baselines and peers moved by in other scenarios. A difference",
   "is called real when it survives the correction for so many comparisons (Benjamini-Hochberg, false",
   `discovery rate ${FALSE_SHARE * 100} %, half of it for CPU and half for all else), and is larger than 1 % (a highest rate: than a third, which is a step) and than what the one contender that runs twice in a`,
@@ -257,15 +256,6 @@ const testedIn = (
   return tested;
 };
 
-/** With spreads that those of one figure in one scenario have learnt from each other. */
-const steadied = (tested: readonly Tested[]): readonly Tested[] => {
-  const groups = Map.groupBy(tested, ({ cell, figure }) => `${cell.scenario.name} ${figure}`);
-  return [...groups.values()].flatMap((group) => {
-    const shifts = moderated(group.map(({ shift }) => shift));
-    return group.map((one, place) => ({ ...one, shift: shifts[place] ?? one.shift }));
-  });
-};
-
 /** Which of them are real: more than chance, and more than a contender differs by from itself. */
 const judged = (
   tested: readonly Tested[],
@@ -274,8 +264,7 @@ const judged = (
   // What the server spends is the first question, and the steadiest figure: the many others shall
   // not drown it. Either kind may err half as often.
   [true, false].flatMap((isCpu) => {
-    const alike = tested.filter(({ figure }) => isServerCpu(figure) === isCpu);
-    const family = isCpu ? steadied(alike) : alike;
+    const family = tested.filter(({ figure }) => isServerCpu(figure) === isCpu);
     const chances = family.map(({ shift }) => chanceOf(shift));
     const real = believable(chances, FALSE_SHARE / 2);
     return family.map(({ shift, ...change }, place): Change => {

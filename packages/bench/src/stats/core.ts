@@ -1,16 +1,17 @@
 // The server's core is not always as quick: who else is on the machine shares caches and execution
 // units with it, and what a server takes moves with that by a tenth and more, from one run to the
-// next. What the same small work took beside each run shows it, whoever the server is.
+// next. What the same small work took beside each run shows most of it.
 import type { Measured } from "../result.ts";
 import { median } from "./bootstrap.ts";
-import type { Cell } from "./cells.ts";
+import { laneOf, type Cell } from "./cells.ts";
 
 /** The figures that depend on how quick the server's core is. */
 const COSTS = ["serverCpuUsPerDelivery", "serverCpuUsPerSubscriberSecond"] as const;
 type Cost = (typeof COSTS)[number];
 
-// Of fewer runs nothing can be learnt.
-const ENOUGH_RUNS = 20;
+// Degrees of freedom, and standard errors: of less nothing is learnt.
+const ENOUGH = 8;
+const SURE = 2;
 
 const mean = (values: readonly number[]) => values.reduce((sum, v) => sum + v, 0) / values.length;
 
@@ -22,7 +23,7 @@ const centred = (values: readonly number[]) => values.map((value) => value - mea
 
 /**
  * By which power of the core's pace a cost goes: least squares over the runs of each contender,
- * within its own mean. 0 where it is unknown.
+ * within its own mean. 0 where that is not known for sure.
  */
 const powerOf = (groups: readonly (readonly Measured[])[], cost: Cost): number => {
   const all = groups.flatMap((outcomes) => {
@@ -32,22 +33,28 @@ const powerOf = (groups: readonly (readonly Measured[])[], cost: Cost): number =
   });
   const sum = (of: (pace: number, cost: number) => number) =>
     all.reduce((total, point) => total + of(...point), 0);
-  const power = sum((pace, cost) => pace * cost) / sum((pace) => pace * pace);
-  return all.length >= ENOUGH_RUNS && power > 0 ? power : 0;
+  const squares = sum((pace) => pace * pace);
+  const power = sum((pace, cost) => pace * cost) / squares;
+  const freedom = all.length - groups.length - 1;
+  const error = Math.sqrt(sum((pace, cost) => (cost - power * pace) ** 2) / freedom / squares);
+  return freedom >= ENOUGH && power > SURE * error ? power : 0;
 };
 
 /**
  * The same cells, with what the server's CPU cost would have been had its core been as quick in
- * every run: the costs' dependence on the core's pace is learnt from all runs of a scenario and
- * taken out. Where not every run has looked at its core, they stay as they are.
+ * every run: how the costs of a lane depend on the core's pace is learnt from all of its runs in a
+ * scenario, and taken out. Where not every run has looked at its core, they stay as they are.
  */
 export const atOnePace = (cells: readonly Cell[]): ReadonlyMap<Cell, Cell> => {
   const outcomesOf = (cell: Cell) =>
     [cell.rounds, cell.again].map((runs) => runs.map(({ outcome }) => outcome));
-  const byScenario = Map.groupBy(cells, ({ scenario }) => scenario.name);
+  const lanes = Map.groupBy(
+    cells,
+    ({ scenario, contender }) => `${scenario.name} ${laneOf(contender.name)}`,
+  );
   return new Map(
-    byScenario.values().flatMap((some) => {
-      const groups = some.flatMap(outcomesOf).filter((outcomes) => outcomes.length > 0);
+    lanes.values().flatMap((lane) => {
+      const groups = lane.flatMap(outcomesOf).filter((outcomes) => outcomes.length > 0);
       const usual = mean(groups.flat().map(paceOf));
       const powers = COSTS.map((cost) => {
         const known = groups.filter((outcomes) => outcomes.some(({ metrics }) => cost in metrics));
@@ -61,7 +68,7 @@ export const atOnePace = (cells: readonly Cell[]): ReadonlyMap<Cell, Cell> => {
           if (power > 0 && metrics[cost] !== undefined) metrics[cost] *= Math.exp(-power * away);
         return { ...round, outcome: { ...outcome, metrics } };
       };
-      return some.map((cell): [Cell, Cell] => [
+      return lane.map((cell): [Cell, Cell] => [
         cell,
         { ...cell, rounds: cell.rounds.map(evened), again: cell.again.map(evened) },
       ]);

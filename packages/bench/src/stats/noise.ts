@@ -27,7 +27,9 @@ export const departure = (ratio: number): number => Math.max(ratio, 1 / ratio);
 export const RATE_STEP = 4 / 3;
 
 /** Less than this is never called a difference, however exact it is. */
-const leastOf = (figure: Figure): number => (figure === "highestRate" ? RATE_STEP : 1.01);
+const leastOf = (figure: Figure): number =>
+  // A step is one, whatever the last bit of its logarithm says.
+  figure === "highestRate" ? RATE_STEP * 1.001 : 1.01;
 
 const noiseIn = (noise: readonly Noise[], scenario: string, figure: Figure): readonly Noise[] =>
   noise.filter((one) => one.figure === figure && one.cell.scenario.name === scenario);

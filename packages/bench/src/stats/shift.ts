@@ -13,12 +13,10 @@ export interface Pair {
 /** By how much the logarithms differ, and how sure that is. */
 export interface Shift {
   readonly by: number;
-  /** Of one round's logarithm. */
-  readonly variance: number;
-  /** Degrees of freedom of the variance. */
+  /** Its standard error. */
+  readonly error: number;
+  /** Degrees of freedom. */
   readonly freedom: number;
-  /** The rounds' share in the variance of `by`: 1 / 5 + 1 / 5 of five in each result. */
-  readonly shares: number;
   /** How far the machine may have moved it. */
   readonly drift: number;
 }
@@ -46,12 +44,19 @@ const logsOf = ({ rounds, again }: Cell, figure: Figure): ReadonlyMap<number, nu
 /** A figure's logarithms in both results, round by round. */
 const sidesOf = ({ old, now }: Pair, figure: Figure) => [logsOf(old, figure), logsOf(now, figure)];
 
-/** Both results' logarithms, less the mean of the yardsticks' in the same round. */
+/**
+ * Both results' logarithms, less what the yardsticks were above their own mean in the same round: the
+ * one in the middle, so that a single one which was disturbed disturbs nobody else.
+ */
 const besides = (pair: Pair, yardsticks: readonly Pair[], figure: Figure) => {
-  const others = yardsticks.map((yardstick) => sidesOf(yardstick, figure));
+  const others = yardsticks.map((yardstick) => {
+    const sides = sidesOf(yardstick, figure);
+    return { sides, usual: mean(sides.flatMap((logs) => [...logs.values()])) };
+  });
   return sidesOf(pair, figure).map((logs, side) =>
     [...logs].map(
-      ([round, log]) => log - mean(others.map((both) => both[side]?.get(round) ?? NaN)),
+      ([round, log]) =>
+        log - median(others.map(({ sides, usual }) => (sides[side]?.get(round) ?? NaN) - usual)),
     ),
   );
 };
@@ -72,6 +77,8 @@ export const shiftOf = (pair: Pair, figure: Figure, others: readonly Pair[]): Sh
   // One that lacks a round would shift the mean of all by what it is away from it.
   const yardsticks = others.filter(
     (yardstick) =>
+      // Rates are tried in steps: one up here and one down there are no two steps.
+      figure !== "highestRate" &&
       yardstick.old.scenario.name === scenario.name &&
       (isServerCpu(figure) || laneOf(yardstick.old.contender.name) === laneOf(contender.name)) &&
       workOf(yardstick.old) === workOf(pair.old) &&
@@ -89,40 +96,20 @@ export const shiftOf = (pair: Pair, figure: Figure, others: readonly Pair[]): Sh
   const shares = logs.reduce((sum, { length }) => sum + 1 / length, 0);
   return {
     by: to - from,
-    variance,
+    error: Math.sqrt(variance * shares),
     freedom,
-    shares,
     drift: moves.length > 0 ? Math.abs(median(moves)) : 0,
   };
 };
 
-/**
- * What a few rounds say of their own spread is mostly chance. Shifts of one figure in one scenario
- * have much the same, so each is given the mean of its own and of all: a moderated t, as limma has
- * it [Smyth 2004], with as much trust in the others as in itself. Fewer than three stay as they are.
- */
-export const moderated = (shifts: readonly Shift[]): readonly Shift[] => {
-  if (shifts.length < 3) return shifts;
-  const usual = mean(shifts.map(({ variance }) => variance));
-  return shifts.map(({ variance, freedom, ...shift }) => ({
-    ...shift,
-    variance: (variance + usual) / 2,
-    freedom: 2 * freedom,
-  }));
-};
-
-/** The standard error of a shift. */
-const errorOf = ({ variance, shares }: Shift): number => Math.sqrt(variance * shares);
-
 /** How likely this shift, or more, were by chance if it truly were no larger than its drift. */
-export const chanceOf = (shift: Shift): number => {
-  const left = Math.abs(shift.by) - shift.drift;
-  return left > 0 ? beyond(left / errorOf(shift), shift.freedom) : 1;
+export const chanceOf = ({ by, error, freedom, drift }: Shift): number => {
+  const left = Math.abs(by) - drift;
+  return left > 0 ? beyond(left / error, freedom) : 1;
 };
 
 /** The shift as a ratio, with the interval that holds it so surely, such as 0.99. */
-export const ratioOf = (shift: Shift, sure: number) => {
-  const { by, freedom } = shift;
-  const reach = errorOf(shift) * critical(1 - sure, freedom);
+export const ratioOf = ({ by, error, freedom }: Shift, sure: number) => {
+  const reach = error * critical(1 - sure, freedom);
   return { value: Math.exp(by), low: Math.exp(by - reach), high: Math.exp(by + reach) };
 };
