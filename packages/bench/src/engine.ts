@@ -18,10 +18,10 @@
 // one contender twice; a single round has no interval. `--full` has five rounds of everything, and
 // a contender that runs twice everywhere.
 //
-// Where processes can be pinned, one more does the same small work on the server's core every 20 ms.
-// What that takes shows how quick the core is at the time: it moves with what else the machine has
-// to do, and what the server takes moves with it. Figures are not corrected by it; `bench compare`
-// takes it out of the differences that it judges.
+// Where processes can be pinned, one more does the same small work on the server's core every 20 ms,
+// about 1.5 % of it. What that takes shows how quick the core is at the time: it moves with what else
+// the machine has to do, and what the server takes moves with it. Figures are not corrected by it;
+// `bench compare` takes it out of the differences that it judges.
 //
 // What a server costs is read from the operating system: CPU time and memory of its process and its
 // children. Memory per subscriber is what the last three quarters of them add: what is taken for

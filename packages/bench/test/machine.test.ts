@@ -3,7 +3,7 @@ import { CpuClock, whyBlind } from "../src/machine.ts";
 
 // A thread that works much, however busy the machine is, and ends when it is told to.
 const WORK = `
-  const work = "let x = 0; for (let i = 0; i < 3e8; i++) x ^= i; postMessage(x)";
+  const work = "let x = 0; for (let i = 0; i < 3e8; i++) x ^= i; postMessage(x); self.onmessage = () => {}";
   const thread = new Worker(URL.createObjectURL(new Blob([work])));
   thread.onmessage = () => console.log("worked");
   thread.addEventListener("close", () => console.log("ended"));
