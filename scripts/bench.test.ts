@@ -127,24 +127,19 @@ test("a bench that could measure nothing says so, and ends with 1", async () => 
   expect(ended.stderr.at(-1)).toStartWith("tidings: nothing could be measured");
 }, 20_000);
 
+/** A short bench in a folder, on a day of which `Date` says this. */
+const benchOn = async (today: string, scenario: string, folder: string) => {
+  const clock = join(folder, "clock.ts");
+  await Bun.write(clock, `Date.prototype.toISOString = () => "${today}";`);
+  const work = ["--scenario", scenario, "--only", "ws/raw-bun", "--subscribers", "3"];
+  const env = { BUN_OPTIONS: `--preload ${clock}` };
+  return output("bench", [...work, "--rounds", "1", "--out", folder], env);
+};
+
 test("a result that is not valid is kept, and said with where it lies", async () => {
   await using made = await scratch();
   const { folder } = made;
-  const wrong = join(folder, "wrong.ts");
-  await Bun.write(wrong, `Date.prototype.toISOString = () => "today";`);
-  const work = [
-    "--scenario",
-    "fan-out",
-    "--only",
-    "ws/raw-bun",
-    "--subscribers",
-    "3",
-    "--rounds",
-    "1",
-  ];
-  const ended = await output("bench", [...work, "--out", folder], {
-    BUN_OPTIONS: `--preload ${wrong}`,
-  });
+  const ended = await benchOn("today", "fan-out", folder);
   expect(ended).toMatchObject({ code: 1, stdout: [] });
   expect(ended.stderr.at(-1)).toMatch(/^tidings: .*bench-today\.json: startedAt: /);
   expect(await Bun.file(join(folder, "bench-today.json")).json()).toHaveProperty("runs");
@@ -153,22 +148,8 @@ test("a result that is not valid is kept, and said with where it lies", async ()
 test("a report that cannot be written takes no table with it", async () => {
   await using made = await scratch();
   const { folder } = made;
-  const still = join(folder, "still.ts");
-  await Bun.write(still, `Date.prototype.toISOString = () => "2026-01-01T00:00:00.000Z";`);
   await mkdir(join(folder, "bench-2026-01-01T00-00-00-000Z.html"));
-  const work = [
-    "--scenario",
-    "idle",
-    "--only",
-    "ws/raw-bun",
-    "--subscribers",
-    "3",
-    "--rounds",
-    "1",
-  ];
-  const ended = await output("bench", [...work, "--out", folder], {
-    BUN_OPTIONS: `--preload ${still}`,
-  });
+  const ended = await benchOn("2026-01-01T00:00:00.000Z", "idle", folder);
   expect(ended.code).toBe(1);
   expect(ended.stdout.join("\n")).toContain("idle");
   expect(ended.stderr.at(-1)).toMatch(/^tidings: .*\.html: EISDIR/);

@@ -19,6 +19,9 @@ const RESAMPLES = 2_000;
 
 export const ascending = (values: readonly number[]) => values.toSorted((a, b) => a - b);
 
+export const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
+
 /** The middle one, or the mean of the two in the middle. */
 export const median = (values: readonly number[]): number => {
   const sorted = ascending(values);

@@ -12,17 +12,9 @@ import {
   valuesOf,
   type Cell,
 } from "./cells.ts";
-import { atOnePace } from "./core.ts";
+import { atOnePace, isServerCpu } from "./core.ts";
 import { departure, floorOf, noiseOf, type Noise } from "./noise.ts";
-import {
-  chanceOf,
-  isServerCpu,
-  movesOf,
-  ratioOf,
-  shiftOf,
-  type Pair,
-  type Shift,
-} from "./shift.ts";
+import { chanceOf, movesOf, ratioOf, shiftOf, type Pair, type Shift } from "./shift.ts";
 import { believable } from "./student.ts";
 
 export type Verdict = "slower" | "quicker" | "heavier" | "lighter" | "same";

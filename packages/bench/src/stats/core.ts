@@ -1,19 +1,23 @@
 // The server's core is not always as quick: who else is on the machine shares caches and execution
 // units with it, and what a server takes moves with that by a tenth and more, from one run to the
 // next. What the same small work took beside each run shows most of it.
+import type { Figure } from "../metrics.ts";
 import type { Measured } from "../result.ts";
-import { median } from "./bootstrap.ts";
+import { mean, median } from "./bootstrap.ts";
 import { laneOf, type Cell } from "./cells.ts";
 
-/** The figures that depend on how quick the server's core is. */
 const COSTS = ["serverCpuUsPerDelivery", "serverCpuUsPerSubscriberSecond"] as const;
 type Cost = (typeof COSTS)[number];
+
+/**
+ * What depends on how fast the machine is, in all lanes alike. Times and sizes depend on how a lane
+ * works, so only its own baselines and peers say what moves them.
+ */
+export const isServerCpu = (figure: Figure): boolean => COSTS.some((cost) => cost === figure);
 
 // Degrees of freedom, and standard errors: of less nothing is learnt.
 const ENOUGH = 8;
 const SURE = 2;
-
-const mean = (values: readonly number[]) => values.reduce((sum, v) => sum + v, 0) / values.length;
 
 /** The logarithm of what the small work took beside a run; NaN where nobody looked. */
 const paceOf = ({ samples }: Measured): number => Math.log(median(samples?.["coreUs"] ?? []));

@@ -1,7 +1,8 @@
 // By how much a figure has shifted between two results, beside what shows the machine's own moves.
 import type { Figure } from "../metrics.ts";
-import { median } from "./bootstrap.ts";
+import { mean, median } from "./bootstrap.ts";
 import { laneOf, valuesOf, workOf, type Cell } from "./cells.ts";
+import { isServerCpu } from "./core.ts";
 import { beyond, critical } from "./student.ts";
 
 /** The same work of the same contender, in both results. */
@@ -20,15 +21,6 @@ export interface Shift {
   /** How far the machine may have moved it. */
   readonly drift: number;
 }
-
-/**
- * What depends on how fast the machine is, in all lanes alike. Times and sizes depend on how a lane
- * works, so only its own baselines and peers say what moves them.
- */
-export const isServerCpu = (figure: Figure): boolean =>
-  figure === "serverCpuUsPerDelivery" || figure === "serverCpuUsPerSubscriberSecond";
-
-const mean = (values: readonly number[]) => values.reduce((sum, v) => sum + v, 0) / values.length;
 
 /** A figure's logarithms by round; of who runs twice in a round, the mean of both. */
 const logsOf = ({ rounds, again }: Cell, figure: Figure): ReadonlyMap<number, number> => {
@@ -74,7 +66,7 @@ export const movesOf = (pairs: readonly Pair[], figure: Figure): readonly number
  */
 export const shiftOf = (pair: Pair, figure: Figure, others: readonly Pair[]): Shift => {
   const { scenario, contender } = pair.old;
-  // One that lacks a round would shift the mean of all by what it is away from it.
+  // One that lacks a round would say nothing of that round.
   const yardsticks = others.filter(
     (yardstick) =>
       // Rates are tried in steps: one up here and one down there are no two steps.
