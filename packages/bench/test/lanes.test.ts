@@ -5,6 +5,7 @@ import type { Socket } from "bun";
 import { Connection, Connections } from "../src/load/connection.ts";
 import { crowdOf } from "../src/load/crowd-of.ts";
 import { Poll } from "../src/load/lanes/poll.ts";
+import { Stream } from "../src/load/lanes/stream.ts";
 import { WebSocketLine } from "../src/load/lanes/web-socket.ts";
 import { stamped } from "../src/load/stamp.ts";
 import { Tally } from "../src/load/tally.ts";
@@ -197,5 +198,102 @@ test("frames of a WebSocket are told apart, wherever the network cuts them", () 
     for (const piece of [bytes.subarray(0, cut), bytes.subarray(cut)]) talker.received(piece);
     expect(talker.said.join("; ")).toBe("1 40; 1 3; 10 still there; 1 3");
     expect([crowd.tally.delivered, crowd.tally.doubled]).toEqual([2, 0]);
+  }
+});
+
+type Subscriber = ConstructorParameters<typeof Connection>;
+
+/** How each technique's subscriber is told events. */
+const lanes = {
+  stream: {
+    create: (...one: Subscriber) => new Stream("/", ...one),
+    head: HEAD,
+    tell: (events: string[]) => Buffer.from(events.map((event) => `data: ${event}\n\n`).join("")),
+  },
+  ws: {
+    create: (...one: Subscriber) => new WebSocketLine("/", "handshake", ...one),
+    head: "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+    tell: (events: string[]) =>
+      Buffer.concat(
+        events.map((text) =>
+          Buffer.from(`\x81${String.fromCharCode(text.length)}${text}`, "latin1"),
+        ),
+      ),
+  },
+  poll: {
+    create: (...one: Subscriber) =>
+      new Poll({ kind: "poll", path: "/", held: true, cursor: "query" }, ...one),
+    head: "",
+    tell(events: string[]) {
+      const body = `{"events":[${events.join()}],"cursor":"c-1"}`;
+      return Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    },
+  },
+};
+
+const handed = ({ create, head, tell }: (typeof lanes)[keyof typeof lanes], perSecond = 1) => {
+  const crowd = new Connections(siteOf({}), (...one) => new Silent(...one));
+  const [first, second] = [create(crowd, 0), create(crowd, 1)];
+  for (const one of [first, second]) one.received(Buffer.from(head));
+  crowd.tally = new Tally(2, { first: 0, count: 9, perSecond, startAt: 0, seed: 1 }, 0);
+  const events = (...numbers: number[]) =>
+    tell(numbers.map((number) => `{"data":"${stamped(number, 20)}"}`));
+  return { tally: crowd.tally, first, second, events };
+};
+
+test.each(Object.entries(lanes))(
+  "%s: what one was told is not read anew for another",
+  (_, lane) => {
+    const { tally, first, second, events } = handed(lane);
+    const given = () => [
+      tally.delivered,
+      tally.doubled,
+      [...tally.completeAt].map(Number.isFinite),
+    ];
+    const both = (...numbers: number[]) => Array.from({ length: 9 }, (_, n) => numbers.includes(n));
+    // Each has what it was told, and what is told twice came twice.
+    for (const one of [first, second]) one.received(events(0, 1, 2));
+    expect(given()).toEqual([6, 0, both(0, 1, 2)]);
+    second.received(events(0, 1, 2));
+    expect(given()).toEqual([6, 3, both(0, 1, 2)]);
+    // As long, and another number in the middle.
+    first.received(events(3, 4, 5));
+    second.received(events(3, 6, 5));
+    expect(given()).toEqual([12, 3, both(0, 1, 2, 3, 5)]);
+    // What was cut elsewhere is the same in the end; what has come of an event is none.
+    const whole = events(7, 8);
+    first.received(whole);
+    for (let cut = 1; cut < whole.length; cut++) {
+      const { tally, first, second } = handed(lane);
+      first.received(Buffer.from(whole));
+      second.received(whole.subarray(0, cut));
+      const early = tally.delivered;
+      second.received(whole.subarray(cut));
+      second.received(Buffer.from(whole));
+      expect([early < 4, tally.delivered, tally.doubled]).toEqual([true, 4, 2]);
+    }
+  },
+);
+
+test("a piece that the runtime hands over is not written over by the next one", async () => {
+  const { crowd, send } = await stream(50);
+  for (let number = 0; number < 50; number++) await send(message(number));
+  expect(crowd.tally).toMatchObject({ delivered: 50, doubled: 0 });
+});
+
+test("where much comes, a worker rests once after what it has read, and else never", async () => {
+  using wait = spyOn(Atomics, "wait");
+  wait.mockImplementation(() => "timed-out");
+  for (const [perSecond, rests] of [
+    [10_000, 0],
+    [30_000, 2],
+  ] as const) {
+    wait.mockClear();
+    const { first, second, events } = handed(lanes.stream, perSecond);
+    for (const number of [0, 1]) {
+      for (const one of [first, second]) one.received(events(number));
+      await turn();
+    }
+    expect(wait).toHaveBeenCalledTimes(rests);
   }
 });

@@ -2,7 +2,9 @@
 export interface Answer {
   readonly status: number;
   readonly head: string;
-  readonly body: string;
+  readonly body: Buffer;
+  /** Of head and body, in bytes. */
+  readonly length: number;
 }
 
 /** A header's value; `undefined` when it is not there. Headers of ours have no folded lines. */
@@ -14,31 +16,42 @@ export const header = (head: string, name: string): string | undefined => {
 const LENGTH = /\r\ncontent-length: *(\d+)/i;
 const CHUNKED = /\r\ntransfer-encoding: *chunked/i;
 
+/** The answer with which these bytes begin, if all of it is there. */
+export const answerIn = (bytes: Buffer): Answer | undefined => {
+  const end = bytes.indexOf("\r\n\r\n");
+  if (end < 0) return undefined;
+  const head = bytes.toString("latin1", 0, end + 2);
+  const status = Number(head.slice(9, 12));
+  if (CHUNKED.test(head)) throw new Error("The generator reads answers with a content-length.");
+  const size = status === 304 || status === 204 ? 0 : Number(LENGTH.exec(head)?.[1] ?? 0);
+  const length = end + 4 + size;
+  if (bytes.length < length) return undefined;
+  return { status, head, body: bytes.subarray(end + 4, length), length };
+};
+
 /**
- * Cuts the bytes of a connection into whole answers. It reads no more than a benchmark's servers
- * say: a length, or no body.
+ * Cuts the bytes of a connection into whole answers, as `read` finds them. It reads no more than a
+ * benchmark's servers say: a length, or no body.
  */
-export class Answers {
-  #rest = "";
+export class Answers<Read extends Pick<Answer, "length">> {
+  readonly #read: (bytes: Buffer) => Read | undefined;
+  #rest: Buffer | undefined;
+
+  constructor(read: (bytes: Buffer) => Read | undefined) {
+    this.#read = read;
+  }
 
   /** Takes bytes; gives the next whole answer, if there is one. */
-  take(chunk: Buffer): Answer | undefined {
-    this.#rest =
-      this.#rest === "" ? chunk.toString("latin1") : this.#rest + chunk.toString("latin1");
+  take(chunk: Buffer): Read | undefined {
+    this.#rest = this.#rest ? Buffer.concat([this.#rest, chunk]) : chunk;
     return this.next();
   }
 
-  next(): Answer | undefined {
-    const text = this.#rest;
-    const end = text.indexOf("\r\n\r\n");
-    if (end < 0) return undefined;
-    const head = text.slice(0, end + 2);
-    const status = Number(head.slice(9, 12));
-    if (CHUNKED.test(head)) throw new Error("The generator reads answers with a content-length.");
-    const length = status === 304 || status === 204 ? 0 : Number(LENGTH.exec(head)?.[1] ?? 0);
-    const whole = end + 4 + length;
-    if (text.length < whole) return undefined;
-    this.#rest = text.length === whole ? "" : text.slice(whole);
-    return { status, head, body: text.slice(end + 4, whole) };
+  next(): Read | undefined {
+    const answer = this.#rest && this.#read(this.#rest);
+    if (!answer) return undefined;
+    const rest = this.#rest?.subarray(answer.length);
+    this.#rest = rest?.length ? rest : undefined;
+    return answer;
   }
 }

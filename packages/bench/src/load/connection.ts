@@ -7,6 +7,14 @@ import type { Site } from "./wire.ts";
 // So many connect at a time, so that no server's backlog overflows.
 const AT_A_TIME = 64;
 const MAX_PAUSE_MS = 30_000;
+// Where more deliveries a second are meant to come than this, a worker rests so long after each turn
+// of its event loop: one read then takes what has come of several events. With a read for each of
+// them, the generator's core would have as much to do as the server's. Each delivery is seen later by
+// up to that, and so is what is said in answer.
+const DENSE_PER_SECOND = 50_000;
+const REST_MS = 1;
+
+const cell = new Int32Array(new SharedArrayBuffer(4));
 
 const handlers = {
   open: (socket: Socket<Connection>) => socket.data.opened(socket),
@@ -49,11 +57,12 @@ export abstract class Connection {
     return createRandom(Math.imul(this.crowd.site.seed, 0x9e3779b1) + 2 * this.index + use);
   }
 
-  /** A number that was found in what was delivered. */
-  protected readonly hit = (number: number): void => {
+  /** The numbers that were found in what was delivered. */
+  protected hits(numbers: readonly number[]): void {
+    if (numbers.length === 0) return;
     this.#failures = 0;
-    this.crowd.tally.hit(this.index, number, this.#receivedAt);
-  };
+    this.crowd.tally.hits(this.index, numbers, this.#receivedAt);
+  }
 
   connect(): void {
     const { hostname, port } = this.crowd.address;
@@ -69,6 +78,7 @@ export abstract class Connection {
 
   received(chunk: Buffer): void {
     this.crowd.traffic.bytesOut += chunk.length;
+    this.crowd.restAfterTurn();
     this.#receivedAt = now();
     try {
       this.receive(chunk);
@@ -108,6 +118,17 @@ export class Connections extends Crowd {
     super(site);
     this.address = new URL(site.url);
     this.#all = Array.from({ length: site.subscribers }, (_, index) => create(this, index));
+  }
+
+  #isResting = false;
+  /** Where what comes is dense, the worker rests when it has read what is there. */
+  restAfterTurn(): void {
+    if (this.#isResting || this.tally.perSecond <= DENSE_PER_SECOND) return;
+    this.#isResting = true;
+    setImmediate(() => {
+      this.#isResting = false;
+      Atomics.wait(cell, 0, 0, REST_MS);
+    });
   }
 
   async open(begin: number, end: number): Promise<void> {

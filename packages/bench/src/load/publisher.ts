@@ -3,11 +3,11 @@
 // out.
 import type { Socket } from "bun";
 import { newCounts, record } from "../stats/histogram.ts";
-import { Answers } from "./answers.ts";
+import { answerIn, Answers, type Answer } from "./answers.ts";
 import { now, until } from "./clock.ts";
 import { obey } from "./orders.ts";
 import { intendedTimes } from "./schedule.ts";
-import { stamped } from "./stamp.ts";
+import { MIN_PAYLOAD_BYTES, stamped } from "./stamp.ts";
 import type { Stretch } from "./worker.ts";
 
 export interface Target {
@@ -40,7 +40,7 @@ const TYPE = "bench.tick";
 const RETRY_MS = 5;
 
 interface Line {
-  readonly answers: Answers;
+  readonly answers: Answers<Answer>;
   /** The publication that waits for its answer. */
   event: number | undefined;
 }
@@ -53,7 +53,9 @@ class Publications {
   reason: string | undefined;
   refused = 0;
   waiting = 0;
-  readonly #target: Target;
+  // One request is like the other but for its stamp: what is before it, and what is behind.
+  readonly #before: string;
+  readonly #behind: string;
   readonly #address: URL;
   readonly #stretch: Stretch;
   readonly #intended: Float64Array;
@@ -66,8 +68,18 @@ class Publications {
   #left: number;
 
   constructor(target: Target, stretch: Stretch, intended: Float64Array) {
-    this.#target = target;
     this.#address = new URL(target.url);
+    const data = stamped(0, target.payloadBytes);
+    const body = JSON.stringify({ type: TYPE, data });
+    const head = [
+      `POST ${target.path} HTTP/1.1`,
+      `Host: ${this.#address.host}`,
+      "Content-Type: application/json",
+      `Content-Length: ${body.length}`,
+    ];
+    [this.#before = "", this.#behind = ""] = [...head, "", body]
+      .join("\r\n")
+      .split(stamped(0, MIN_PAYLOAD_BYTES));
     this.#stretch = stretch;
     this.#intended = intended;
     this.#left = intended.length;
@@ -100,14 +112,10 @@ class Publications {
   }
 
   #send(socket: Socket<Line>, event: number): void {
-    const { path, payloadBytes } = this.#target;
-    const data = stamped(this.#stretch.schedule.first + event, payloadBytes);
-    const body = JSON.stringify({ type: TYPE, data });
+    const stamp = stamped(this.#stretch.schedule.first + event, MIN_PAYLOAD_BYTES);
     socket.data.event = event;
     this.sentAt[event] = now();
-    socket.write(
-      `POST ${path} HTTP/1.1\r\nHost: ${this.#address.host}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
-    );
+    socket.write(this.#before + stamp + this.#behind);
   }
 
   #open(): void {
@@ -116,7 +124,7 @@ class Publications {
     Bun.connect<Line>({
       hostname,
       port: Number(port),
-      data: { answers: new Answers(), event: undefined },
+      data: { answers: new Answers(answerIn), event: undefined },
       socket: {
         open: (socket) => {
           this.#opening--;

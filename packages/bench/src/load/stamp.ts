@@ -19,13 +19,9 @@ export const stampOf = (data: unknown): number | undefined => {
   return digits === undefined ? undefined : Number(digits);
 };
 
-/** Tells of each stamp in these bytes up to `end`, and returns how many there were. */
-export const scan = (
-  bytes: Uint8Array,
-  found: (number: number) => void,
-  end = bytes.length,
-): number => {
-  let stamps = 0;
+/** The numbers of the stamps in these bytes, up to `end`. */
+export const scan = (bytes: Uint8Array, end = bytes.length): readonly number[] => {
+  const numbers: number[] = [];
   for (let at = bytes.indexOf(TILDE); at >= 0; at = bytes.indexOf(TILDE, at)) {
     if (at + LENGTH > end) break;
     // A frame's header may read `~n` as well, where it says its length.
@@ -36,17 +32,8 @@ export const scan = (
       isStamp = digit >= 0 && digit <= 9;
       number = number * 10 + digit;
     }
-    if (isStamp) {
-      found(number);
-      stamps++;
-    }
+    if (isStamp) numbers.push(number);
     at += isStamp ? LENGTH : 1;
   }
-  return stamps;
-};
-
-/** The same for a text that is whole. */
-export const scanText = (text: string, found: (number: number) => void): void => {
-  for (let at = text.indexOf("~n"); at >= 0; at = text.indexOf("~n", at + LENGTH))
-    found(Number(text.slice(at + 2, at + LENGTH)));
+  return numbers;
 };

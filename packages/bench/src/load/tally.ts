@@ -22,6 +22,8 @@ export class Tally {
   early = 0;
   /** When the last subscriber got each publication; Infinity while one of them misses it. */
   readonly completeAt: Float64Array;
+  /** How many deliveries are meant to come in a second. */
+  readonly perSecond: number;
   readonly #first: number;
   readonly #count: number;
   readonly #intended: Float64Array;
@@ -40,6 +42,7 @@ export class Tally {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.whole = promise;
     this.#becomeWhole = resolve;
+    this.perSecond = subscribers * schedule.perSecond;
     this.#first = schedule.first;
     this.#count = schedule.count;
     this.#intended = intendedTimes(schedule);
@@ -64,29 +67,41 @@ export class Tally {
     ]);
   }
 
-  /** A subscriber was given a publication, at a moment of the clock. */
-  hit(subscriber: number, number: number, at: number): void {
-    const event = number - this.#first;
-    const place = subscriber * this.#count + event;
-    // What belongs to an earlier stretch was complete when that one ended.
-    if (event < 0 || event >= this.#count || this.#given[place] !== 0) {
-      this.doubled++;
-      return;
+  /** A subscriber was given publications, in this order, at a moment of the clock. */
+  hits(subscriber: number, numbers: readonly number[], at: number): void {
+    const [first, count, given, missingOf] = [
+      this.#first,
+      this.#count,
+      this.#given,
+      this.#missingOf,
+    ];
+    let newest = this.#newest[subscriber] ?? -1;
+    let fresh = 0;
+    for (const number of numbers) {
+      const event = number - first;
+      const place = subscriber * count + event;
+      // What belongs to an earlier stretch was complete when that one ended.
+      if (event < 0 || event >= count || given[place] !== 0) {
+        this.doubled++;
+        continue;
+      }
+      given[place] = 1;
+      fresh++;
+      if (event > newest) newest = event;
+      else {
+        const pair = event * count + newest;
+        this.#inverted.set(pair, (this.#inverted.get(pair) ?? 0) + 1);
+      }
+      const intended = this.#intended[event] ?? 0;
+      if (at < intended - CLOCKS_MS) this.early++;
+      if (intended >= this.#measureFrom) record(this.staleness, (at - intended) * 1000);
+      const missing = (missingOf[event] ?? 0) - 1;
+      missingOf[event] = missing;
+      if (missing === 0) this.completeAt[event] = at;
     }
-    this.#given[place] = 1;
-    this.delivered++;
-    const newest = this.#newest[subscriber] ?? -1;
-    if (event > newest) this.#newest[subscriber] = event;
-    else {
-      const pair = event * this.#count + newest;
-      this.#inverted.set(pair, (this.#inverted.get(pair) ?? 0) + 1);
-    }
-    const intended = this.#intended[event] ?? 0;
-    if (at < intended - CLOCKS_MS) this.early++;
-    if (intended >= this.#measureFrom) record(this.staleness, (at - intended) * 1000);
-    const missing = (this.#missingOf[event] ?? 0) - 1;
-    this.#missingOf[event] = missing;
-    if (missing === 0) this.completeAt[event] = at;
-    if (--this.#missing === 0) this.#becomeWhole();
+    this.#newest[subscriber] = newest;
+    this.delivered += fresh;
+    this.#missing -= fresh;
+    if (fresh > 0 && this.#missing === 0) this.#becomeWhole();
   }
 }

@@ -43,7 +43,7 @@ export class OwnClients extends Crowd {
     });
     for await (const { data } of events) {
       const number = stampOf(data);
-      if (number !== undefined) this.tally.hit(index, number, now());
+      if (number !== undefined) this.tally.hits(index, [number], now());
     }
   }
 

@@ -1,16 +1,45 @@
-import { Answers, header, type Answer } from "../answers.ts";
+import { answerIn, Answers, header, type Answer } from "../answers.ts";
 import { Connection, get } from "../connection.ts";
-import { scanText } from "../stamp.ts";
+import { remembering } from "../remembering.ts";
+import { scan } from "../stamp.ts";
 import { POLL_JITTER, type Wire } from "../wire.ts";
 
 type PollWire = Extract<Wire, { kind: "poll" }>;
 
-const CURSOR = /"cursor":"([^"]+)"\}$/;
+const CURSOR = '"cursor":"';
+
+/** What an answer says to whoever gets it. */
+interface Page extends Pick<Answer, "status" | "length"> {
+  readonly numbers: readonly number[];
+  /** In the body. */
+  readonly cursor: string | undefined;
+  readonly etag: string | undefined;
+  readonly since: string | undefined;
+  /** While a page leaves something behind, the client need not wait. */
+  readonly isFull: boolean;
+}
+
+const read = remembering((bytes): Page | undefined => {
+  const answer = answerIn(bytes);
+  if (!answer) return undefined;
+  const { status, head, body, length } = answer;
+  const last = body.lastIndexOf(CURSOR);
+  const tail = last < 0 ? "" : body.toString("latin1", last + CURSOR.length);
+  return {
+    status,
+    length,
+    numbers: scan(body),
+    cursor: /^([^"]+)"\}$/.exec(tail)?.[1],
+    etag: header(head, "etag"),
+    since: header(head, "last-modified"),
+    isFull: header(head, "x-poll-interval") === "0",
+  };
+});
 
 /** A subscriber that asks again and again: at once where the server holds it, else after a pause. */
 export class Poll extends Connection {
   readonly #wire: PollWire;
-  #answers = new Answers();
+  #answers = new Answers(read);
   #path: string;
   #headers: string[] = [];
   #pause: Timer | undefined;
@@ -23,7 +52,7 @@ export class Poll extends Connection {
 
   protected greet(): void {
     clearTimeout(this.#pause);
-    this.#answers = new Answers();
+    this.#answers = new Answers(read);
     this.#poll();
     // Who has no place yet is told it at once, except by nchan, which keeps the first question.
     if (this.#wire.held && this.#wire.cursor === "headers") this.becomeLive();
@@ -32,17 +61,16 @@ export class Poll extends Connection {
   readonly #poll = (): void => this.ask(get(this.crowd.address, this.#path, ...this.#headers));
 
   protected receive(chunk: Buffer): void {
-    const answer = this.#answers.take(chunk);
-    if (!answer) return;
-    if (answer.status >= 400) throw new Error(`A poll was answered with ${answer.status}.`);
-    scanText(answer.body, this.hit);
-    this.#advance(answer);
+    const page = this.#answers.take(chunk);
+    if (!page) return;
+    if (page.status >= 400) throw new Error(`A poll was answered with ${page.status}.`);
+    this.hits(page.numbers);
+    this.#advance(page);
     this.becomeLive();
     if (this.#wire.held) return this.#poll();
-    // While a page leaves something behind, the client need not wait. nchan's has one event.
-    const single = this.#wire.cursor === "headers" && answer.status === 200;
-    const more = single || header(answer.head, "x-poll-interval") === "0";
-    if (more) this.#poll();
+    // nchan's pages have one event.
+    const single = this.#wire.cursor === "headers" && page.status === 200;
+    if (single || page.isFull) this.#poll();
     else this.#pause = setTimeout(this.#poll, this.#pauseMs());
   }
 
@@ -57,17 +85,14 @@ export class Poll extends Connection {
     return pollMs * share;
   }
 
-  #advance({ status, head, body }: Answer): void {
+  #advance({ status, cursor, etag, since }: Page): void {
     if (this.#wire.cursor === "query") {
       if (status === 304) return;
-      const cursor = CURSOR.exec(body)?.[1];
       if (cursor === undefined) throw new Error("A poll's answer has no cursor.");
-      const etag = this.#wire.held ? undefined : header(head, "etag");
       this.#path = `${this.#wire.path}?after=${cursor}`;
-      this.#headers = etag === undefined ? [] : [`If-None-Match: ${etag}`];
+      const isKnown = !this.#wire.held && etag !== undefined;
+      this.#headers = isKnown ? [`If-None-Match: ${etag}`] : [];
     } else {
-      const since = header(head, "last-modified");
-      const etag = header(head, "etag");
       if (since === undefined || etag === undefined) return;
       this.#headers = [`If-Modified-Since: ${since}`, `If-None-Match: ${etag}`];
     }

@@ -1,9 +1,33 @@
 import { Connection, expectStatus, get } from "../connection.ts";
+import { remembering } from "../remembering.ts";
 import { scan } from "../stamp.ts";
 
 const BLANK = Buffer.from("\n\n");
 const CR = 0x0d;
 const LF = 0x0a;
+
+/** What is to know of bytes that begin with a message. */
+interface Messages {
+  readonly bytes: Buffer;
+  /** Where the last message that is whole ends. An event is there when its message is. */
+  readonly end: number;
+  readonly isDone: boolean;
+  readonly numbers: readonly number[];
+  readonly hasCursor: boolean;
+}
+
+const read = remembering((bytes): Messages => {
+  const end = endOfMessages(bytes);
+  const numbers = scan(bytes, end);
+  return {
+    bytes,
+    end,
+    // What ends a chunk of the transfer follows, as a rule, and is no part of a message.
+    isDone: end === bytes.length || (bytes[end] === CR && bytes.length <= end + 2),
+    numbers,
+    hasCursor: numbers.length > 0 || cursorIn(bytes, end) !== undefined,
+  };
+});
 
 /** A subscriber of one answer that never ends: Server-Sent Events. */
 export class Stream extends Connection {
@@ -11,9 +35,8 @@ export class Stream extends Connection {
   #isOpen = false;
   // What the next bytes complete: the head, then a message.
   #rest: Buffer | undefined;
-  // The last bytes with a cursor in them. It is read only when it is needed.
-  #recent: Buffer = Buffer.alloc(0);
-  #recentEnd = 0;
+  // The last messages with a cursor in them. It is read only when it is needed.
+  #recent: Messages | undefined;
 
   constructor(path: string, ...subscriber: ConstructorParameters<typeof Connection>) {
     super(...subscriber);
@@ -21,7 +44,7 @@ export class Stream extends Connection {
   }
 
   protected greet(): void {
-    const cursor = cursorIn(this.#recent, this.#recentEnd);
+    const cursor = this.#recent && cursorIn(this.#recent.bytes, this.#recent.end);
     const resume = cursor === undefined ? [] : [`Last-Event-ID: ${cursor}`];
     this.#isOpen = false;
     this.#rest = undefined;
@@ -31,15 +54,10 @@ export class Stream extends Connection {
   protected receive(chunk: Buffer): void {
     const bytes = this.#rest ? Buffer.concat([this.#rest, chunk]) : chunk;
     if (!this.#isOpen && !this.#open(bytes)) return;
-    // An event is there when its message is: at the blank line, and not where its stamp lies.
-    const end = endOfMessages(bytes);
-    // What ends a chunk of the transfer follows, as a rule, and is no part of a message.
-    const isDone = end === bytes.length || (bytes[end] === CR && bytes.length <= end + 2);
-    this.#rest = isDone ? undefined : bytes.subarray(end);
-    if (scan(bytes, this.hit, end) > 0 || cursorIn(bytes, end) !== undefined) {
-      this.#recent = bytes;
-      this.#recentEnd = end;
-    }
+    const messages = read(bytes);
+    this.#rest = messages.isDone ? undefined : bytes.subarray(messages.end);
+    if (messages.hasCursor) this.#recent = messages;
+    this.hits(messages.numbers);
   }
 
   // The head, and with it or after it whatever the server says first. How long to wait before coming

@@ -1,7 +1,7 @@
 import type { Socket, TCPSocketListener } from "bun";
 import { now } from "../clock.ts";
 import { Crowd } from "../crowd.ts";
-import { scanText } from "../stamp.ts";
+import { scan } from "../stamp.ts";
 import type { Site } from "../wire.ts";
 
 const AT_A_TIME = 32;
@@ -10,7 +10,7 @@ const LENGTH = /\r\ncontent-length: *(\d+)/i;
 
 /** A connection of the provider's: it carries deliveries for any of the endpoints. */
 interface Caller {
-  rest: string;
+  rest: Buffer;
 }
 
 /** Subscribers that are called: one receiver, with a path for each of them. It gives receipts. */
@@ -38,7 +38,7 @@ export class Endpoints extends Crowd {
       port: 0,
       socket: {
         open: (socket) => {
-          socket.data = { rest: "" };
+          socket.data = { rest: Buffer.alloc(0) };
           socket.setNoDelay(true);
         },
         data: (socket, chunk) => this.#receive(socket, chunk),
@@ -60,20 +60,20 @@ export class Endpoints extends Crowd {
   #receive(socket: Socket<Caller>, chunk: Buffer): void {
     const at = now();
     this.traffic.bytesOut += chunk.length;
-    let text = socket.data.rest + chunk.toString("latin1");
+    let bytes = Buffer.concat([socket.data.rest, chunk]);
     for (;;) {
-      const head = text.indexOf("\r\n\r\n");
-      const length = Number(LENGTH.exec(text.slice(0, head + 2))?.[1]);
-      const end = head + 4 + length;
-      if (head < 0 || text.length < end) break;
+      const body = bytes.indexOf("\r\n\r\n") + 4;
+      const head = bytes.toString("latin1", 0, body);
+      const end = body + Number(LENGTH.exec(head)?.[1]);
+      if (body < 4 || bytes.length < end) break;
       // `POST /<subscriber> HTTP/1.1`
-      const subscriber = Number(text.slice("POST /".length, text.indexOf(" ", 6)));
-      scanText(text.slice(head + 4, end), (number) => this.tally.hit(subscriber, number, at));
+      const subscriber = Number(head.slice("POST /".length, head.indexOf(" ", 6)));
+      this.tally.hits(subscriber, scan(bytes.subarray(body, end)), at);
       this.traffic.requests++;
       this.traffic.bytesIn += socket.write(RECEIPT);
-      text = text.slice(end);
+      bytes = bytes.subarray(end);
     }
-    socket.data.rest = text;
+    socket.data.rest = bytes;
   }
 
   async close(): Promise<void> {
