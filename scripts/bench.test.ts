@@ -70,7 +70,7 @@ test("a bench from end to end: the JSON, the report, and the same report again",
 
 test("a server that is killed and comes back makes every subscriber whole again", async () => {
   await using made = await scratch();
-  const few = ["--subscribers", "3", "--only", "sse,long-poll,webhook"];
+  const few = ["--subscribers", "3", "--rounds", "1", "--only", "sse,long-poll,webhook"];
   const work = ["--scenario", "storm", ...few, "--out", made.folder, "--json"];
   const { code, stdout } = await output("bench", work);
   const result = validateResult(JSON.parse(stdout.join("\n")));
@@ -120,7 +120,7 @@ test("a bench that could measure nothing says so, and ends with 1", async () => 
   const { runs } = validateResult(JSON.parse(ended.stdout.join("\n")));
   expect(new Set(runs.map(({ outcome }) => outcome.kind))).toEqual(new Set(["not applicable"]));
   // Only who rests between polls is told for how long.
-  const told = runs.filter(({ params }) => params.pollMs === 500);
+  const told = runs.filter(({ params }) => params.pollMs === 300);
   expect(new Set(told.map(({ contender }) => contender))).toEqual(new Set(["short-poll/raw-bun"]));
   expect(runs.filter(({ params }) => "pollMs" in params)).toEqual(told);
   expect(ended.code).toBe(1);

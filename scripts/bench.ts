@@ -23,6 +23,7 @@ import {
   whyBlind,
   type Contender,
   type Mode,
+  type Scenario,
 } from "@tidings/bench/engine";
 import { access, constants, mkdir } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
@@ -34,11 +35,12 @@ const usage = `usage: bun run bench [options]              measures, in under th
        bun run bench compare A.json B.json  what is different, and what is noise
        bun run bench report FILE.json       makes the report of a result again
   --quick            fan-out only, in half a minute
-  --full             five rounds of everyone in everything, longer: 40 minutes
+  --full             everyone in everything, and longer: 40 minutes
   --only a,b         only these lanes or contenders, such as sse,ws
   --peers            with nchan, ws, Socket.IO and more
-  --scenario NAME    ${scenarios.map(({ name }) => name).join(", ")}; default: all
-  --rounds N         1 to 100; default 5 of fan-out, and 1 of the others;
+  --scenario NAME    ${scenarios.map(({ name }) => name).join(", ")};
+                     default: those for which there is time, with --full all
+  --rounds N         1 to 100; default 9 of fan-out and 5 of the others;
                      with --quick 2, with --full 5 of all
   --subscribers N    how many there are; default: the scenario's own number
   --rate N           events in a second; default: the scenario's own rate
@@ -63,6 +65,8 @@ const { values, positionals } = readArgs(usage, {
   out: { type: "string" },
 });
 
+// So much time there is for a bench of which nobody has asked for more, in milliseconds.
+const SHORT_MS = 3 * 60_000;
 // Files that a process has open beside its subscribers' sockets.
 const SPARE = 200;
 
@@ -151,6 +155,13 @@ const shownAudits = (audits: Result["audit"]): string =>
     }),
   ].join("\n");
 
+/** Who is left out of what. */
+const cutShort = (): string => {
+  const names = (who: Scenario["whenShort"]) =>
+    scenarios.filter(({ whenShort }) => whenShort === who).map(({ name }) => name);
+  return `${names("techniques").join(", ")} without baselines, no ${names("nobody").join(", ")}`;
+};
+
 /** What changes the figures; where they are written does not, and is nobody's business. */
 const flagsThatMatter = (): readonly string[] =>
   Object.entries(values).flatMap(([name, value]) =>
@@ -164,16 +175,19 @@ const measure = async () => {
   if (values.json && values.markdown) fail("--json and --markdown exclude each other; choose one");
   const mode: Mode = values.quick ? "quick" : values.full ? "full" : "default";
   const standard = settingsOf(mode);
-  const rounds = number("rounds", 1, 100) ?? standard.rounds;
-  const settings = {
+  const rounds = number("rounds", 1, 100);
+  const whole = {
     ...standard,
-    rounds,
-    roundsOfAll: values.rounds !== undefined || standard.roundsOfAll,
+    ...(rounds !== undefined && { rounds, roundsOfFirst: rounds }),
+    isShort: false,
     subscribers: number("subscribers", 1, 100_000),
     rate: number("rate", 1, 100_000),
     payloadBytes: number("payload", MIN_PAYLOAD_BYTES, 60_000) ?? standard.payloadBytes,
   };
   const selection = { scenarios: chosenScenarios(), contenders: chosenContenders() };
+  // Who asks for one scenario, or for peers, has time for all of it.
+  const isAsked = mode !== "default" || values.scenario !== undefined || values.peers;
+  const settings = { ...whole, isShort: !isAsked && estimateMs(selection, whole) > SHORT_MS };
   for (const name of ["rate", "payload"] as const)
     if (
       values[name] !== undefined &&
@@ -185,6 +199,8 @@ const measure = async () => {
     fail(`--subscribers: ${descriptors} files may be open here; raise it with \`ulimit -n\``);
   const folder = await folderFor(".tidings/bench");
   say(`This takes about ${duration(estimateMs(selection, settings))}.`);
+  if (settings.isShort)
+    say(`For all of it there is no time: ${cutShort()}; --full has everything.`);
   const blind = whyBlind();
   if (blind !== undefined) say(`${blind}: such figures are left out.`);
   const progress = showProgress();

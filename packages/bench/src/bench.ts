@@ -6,5 +6,6 @@ export { maxDescriptors } from "./conditions.ts";
 export { MIN_PAYLOAD_BYTES } from "./load/stamp.ts";
 export { whyBlind } from "./machine.ts";
 export { peers, peerVersions } from "./peers.ts";
+export type { Scenario } from "./scenario.ts";
 export { scenarios } from "./scenarios.ts";
 export { settingsOf, type Mode, type Settings } from "./settings.ts";

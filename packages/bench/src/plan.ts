@@ -21,33 +21,35 @@ export interface Selection {
 }
 
 /**
- * What runs when. The rounds of a scenario go over all of its contenders, each in an order of its
- * own, so that whatever changes on the machine meets all of them. Where the scenario asks for it, and
- * everywhere when there is time, one contender runs twice in each round: how far it is from itself
- * is the noise.
+ * What runs when. The rounds of a scenario go over its contenders, each in an order of its own, so that
+ * whatever changes on the machine meets all of them. In fan-out, and everywhere when there is time,
+ * one contender runs twice in each round: how far it is from itself is the noise.
  */
 export const planOf = ({ scenarios, contenders }: Selection, settings: Settings): Planned[] => {
   const random = createRandom(settings.seed);
-  const thorough = settings.mode === "full";
-  return scenarios.flatMap((scenario) => {
-    const manyRounds = scenario.inRounds || settings.roundsOfAll;
-    return Array.from({ length: manyRounds ? settings.rounds : 1 }, (_, i) => i + 1).flatMap(
-      (round) =>
-        shuffled(
-          scenario.twice || thorough
-            ? withReplica(contenders)
-            : contenders.map((contender) => ({ contender })),
-          random,
-        ).map((entry, place) => ({
-          ...entry,
-          scenario,
-          round,
-          order: place + 1,
-          estimateMs: scenario.estimateMs(entry.contender, settings),
-        })),
-    );
-  });
+  const once = contenders.map((contender): Entry => ({ contender }));
+  const twice = withReplica(contenders);
+  const techniques = once.filter(({ contender }) => contender.kind === "tidings");
+  const entriesOf = ({ whenShort }: Scenario): readonly Entry[] => {
+    if (whenShort === "everybody" || settings.mode === "full") return twice;
+    if (!settings.isShort) return once;
+    return whenShort === "techniques" ? techniques : [];
+  };
+  return scenarios.flatMap((scenario) =>
+    Array.from({ length: roundsOf(scenario, settings) }, (_, i) => i + 1).flatMap((round) =>
+      shuffled(entriesOf(scenario), random).map((entry, place) => ({
+        ...entry,
+        scenario,
+        round,
+        order: place + 1,
+        estimateMs: scenario.estimateMs(entry.contender, settings),
+      })),
+    ),
+  );
 };
+
+const roundsOf = ({ whenShort }: Scenario, { rounds, roundsOfFirst }: Settings): number =>
+  whenShort === "everybody" ? roundsOfFirst : rounds;
 
 type Entry = Pick<Planned, "contender" | "replica">;
 

@@ -12,10 +12,11 @@ export interface Cell {
 
 /** One kind of work, the same for every contender. */
 export interface Scenario extends Omit<Named, "params"> {
-  /** Whether its figures need several rounds, even when time is short. */
-  readonly inRounds: boolean;
-  /** Whether one contender takes part twice, so that the noise is known, even when time is short. */
-  readonly twice: boolean;
+  /**
+   * Who takes part when time is short: everybody, and one contender twice, so that the noise is
+   * known; the techniques alone; or nobody, so that it has to be asked for.
+   */
+  readonly whenShort: "everybody" | "techniques" | "nobody";
   /** Options of the command that change nothing in it. */
   readonly ignores?: readonly ("rate" | "payload")[];
   params(settings: Settings): Params;
@@ -23,5 +24,11 @@ export interface Scenario extends Omit<Named, "params"> {
   cells(contender: Contender, settings: Settings): readonly Params[];
   /** How long one contender takes, about, in milliseconds. */
   estimateMs(contender: Contender, settings: Settings): number;
-  run(ground: Ground, contender: Contender, settings: Settings): Promise<readonly Cell[]>;
+  /** `earlier` is what came of the same in the rounds before. */
+  run(
+    ground: Ground,
+    contender: Contender,
+    settings: Settings,
+    earlier?: readonly Outcome[],
+  ): Promise<readonly Cell[]>;
 }

@@ -4,10 +4,12 @@ export type Mode = "quick" | "default" | "full";
 /** What a bench is told. What is undefined is left to the scenario. */
 export interface Settings {
   readonly mode: Mode;
-  /** How often each contender runs, in scenarios that have rounds; in the others once. */
+  /** How often each contender runs in each scenario, */
   readonly rounds: number;
-  /** Whether every scenario has so many rounds; else only those whose figures need them. */
-  readonly roundsOfAll: boolean;
+  /** and in fan-out, whose figures are compared most. */
+  readonly roundsOfFirst: number;
+  /** Whether there is no time for everybody in every scenario. */
+  readonly isShort: boolean;
   /** Of the order of the runs, the moments of publication, and the jitter of all pauses. */
   readonly seed: number;
   readonly subscribers?: number | undefined;
@@ -18,17 +20,19 @@ export interface Settings {
   readonly measureMs: number;
 }
 
-const modes: Readonly<Record<Mode, Pick<Settings, "rounds" | "warmUpMs" | "measureMs">>> = {
-  quick: { rounds: 2, warmUpMs: 200, measureMs: 400 },
-  default: { rounds: 5, warmUpMs: 250, measureMs: 500 },
-  full: { rounds: 5, warmUpMs: 1_000, measureMs: 3_000 },
+const modes: Readonly<
+  Record<Mode, Pick<Settings, "rounds" | "roundsOfFirst" | "warmUpMs" | "measureMs">>
+> = {
+  quick: { rounds: 2, roundsOfFirst: 2, warmUpMs: 200, measureMs: 400 },
+  default: { rounds: 5, roundsOfFirst: 9, warmUpMs: 100, measureMs: 300 },
+  full: { rounds: 5, roundsOfFirst: 5, warmUpMs: 1_000, measureMs: 3_000 },
 };
 
 /** The settings of a mode. */
 export const settingsOf = (mode: Mode): Settings => ({
   mode,
   seed: 1,
-  roundsOfAll: mode === "full",
+  isShort: mode === "default",
   payloadBytes: 128,
   ...modes[mode],
 });

@@ -49,9 +49,9 @@ export interface Crash extends Seen {
 }
 
 // What the first ones have left behind is cleared away meanwhile.
-const SETTLE_MS = 150;
+const SETTLE_MS = 100;
 // Time to tell all processes what comes.
-const LEAD_MS = 60;
+const LEAD_MS = 30;
 // So long before the schedule begins the server is killed: none of it is taken by the one that dies.
 const DYING_MS = 20;
 const SAMPLE_MS = 100;

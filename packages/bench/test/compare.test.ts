@@ -206,6 +206,7 @@ test("baselines and peers that fail or are missing in one of them only are no di
   expect(comparison.breaks).toEqual([]);
   expect(comparison.warnings).toEqual([
     "baselines and peers with work that is only in the second result: nchan, sse/raw-bun",
+    "idle, frontier: CPU not compared, for no baseline did the same work in both",
   ]);
   expect(renderComparison(comparison)).toContain("equal: none");
   expect(
@@ -215,7 +216,41 @@ test("baselines and peers that fail or are missing in one of them only are no di
     ),
   ).toMatchObject({
     breaks: [],
-    warnings: ["idle / sse/raw-bun / subscribers 500: measured, then failed (two were lost)"],
+    warnings: [
+      "idle / sse/raw-bun / subscribers 500: measured, then failed (two were lost)",
+      "idle: CPU not compared, for no baseline did the same work in both",
+    ],
+  });
+});
+
+test("CPU of work that no baseline did is not compared, and no CPU at all is no difference", () => {
+  const pair = [{}, { sse: 1.5 }].map((slowed, place) => {
+    const all = synthetic({ seed: 1 + place, slowed });
+    const lacks = ({ scenario, contender }: Runs[number]) =>
+      scenario === "frontier" && contender === "sse/raw-bun";
+    return { ...all, runs: all.runs.filter((run) => !lacks(run)) };
+  });
+  const [before, after] = pair;
+  if (!before || !after) throw new Error("unreachable");
+  const { changes, warnings } = compare(before, after);
+  const costs = changes.filter(({ figure }) => figure === "serverCpuUsPerDelivery");
+  expect(new Set(costs.map(({ cell }) => cell.scenario.name))).toEqual(new Set(["fan-out"]));
+  expect(warnings).toContain(
+    "frontier: CPU not compared, for no baseline did the same work in both",
+  );
+
+  // In a short look there may be nothing to see.
+  const still = altered(before, ["idle", "sse"], ({ metrics, ...outcome }) => ({
+    ...outcome,
+    metrics: { ...metrics, serverCpuUsPerSubscriberSecond: 0 },
+  }));
+  expect(compare(before, still)).toMatchObject({
+    breaks: [],
+    warnings: expect.arrayContaining([
+      expect.stringMatching(
+        /^idle \/ sse .*server CPU per subscriber and second: [\d.]+, then 0\.00$/,
+      ),
+    ]),
   });
 });
 

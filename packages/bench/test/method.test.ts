@@ -341,10 +341,15 @@ test("deliveries are counted, and not what should have been delivered", async ()
   const share = deliveredPerSecond / (highestRate * SUBSCRIBERS);
   expect(share).not.toBe(1);
   expect(Math.abs(share - 1)).toBeLessThan(0.5);
+
+  // The next round begins where this one has ended.
+  const [next] = await burst.run({ fleet: calm, places }, narrow, settings, [cell.outcome]);
+  if (next?.outcome.kind !== "measured") throw new Error(JSON.stringify(next));
+  expect(next.outcome.samples?.["rate"]?.[0]).toBe(highestRate);
 }, 30_000);
 
 test("a run that fails voids all of its cells, and all that it can no longer try", async () => {
-  const settings = { ...settingsOf("quick"), subscribers: SUBSCRIBERS };
+  const settings = { ...settingsOf("quick"), rounds: 1, subscribers: SUBSCRIBERS };
   const dead = streamOf(() => {});
   const contenders = [
     { ...dead, kind: "tidings", start: () => Promise.reject(new Error("no port")) },
@@ -358,7 +363,7 @@ test("a run that fails voids all of its cells, and all that it can no longer try
     [runs.filter(({ replica }) => replica !== "B"), "no port"],
     [played, "had not arrived in time"],
   ] as const) {
-    expect(cells.map(({ params }) => params.rate)).toEqual([4, 40]);
+    expect(cells.map(({ params }) => params.rate)).toEqual([8, 80]);
     for (const { outcome } of cells)
       expect(outcome.kind === "failed" && outcome.reason).toContain(reason);
   }

@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
 import { baselines, lanes } from "../src/contenders.ts";
 import { estimateMs } from "../src/engine.ts";
-import { peers } from "../src/peers.ts";
 import { planOf } from "../src/plan.ts";
 import { nextRate } from "../src/scenarios/burst.ts";
 import { scenarios } from "../src/scenarios.ts";
@@ -17,7 +16,9 @@ test("every lane is there, the pair of webhook servers as one, and has its basel
 });
 
 test("the time that it takes is known beforehand, and is not too long", () => {
-  expect(estimateMs(everything, settingsOf("default"))).toBeLessThan(3 * 60_000);
+  const standard = settingsOf("default");
+  expect(estimateMs(everything, standard)).toBeLessThan(3 * 60_000);
+  expect(estimateMs(everything, { ...standard, isShort: false })).toBeGreaterThan(3 * 60_000);
   const quick = { ...everything, scenarios: scenarios.slice(0, 1) };
   expect(estimateMs(quick, settingsOf("quick"))).toBeLessThan(30_000);
 });
@@ -57,43 +58,63 @@ test("nobody is tried with less than one event in a second, or with more than th
     steps.push({ rate, takenPerSecond: rate, problem: undefined });
   }
   expect(rates.length).toBeLessThan(8);
-  expect(Math.max(...rates)).toBeGreaterThan(24_000);
-  expect(Math.max(...rates)).toBeLessThanOrEqual(32_768);
+  expect(Math.max(...rates)).toBeGreaterThan(49_152);
+  expect(Math.max(...rates)).toBeLessThanOrEqual(65_536);
 });
 
-test("each round has everybody once, one of them twice, in an order of its own", () => {
+test("where the edge was known about, two steps find it, and a few more where it has moved", () => {
+  for (let known = 30; known < 24_000; known = Math.ceil(known * 1.07))
+    for (const moved of [1, 0.5, 2]) {
+      const capacity = known * moved;
+      const steps: Parameters<typeof nextRate>[0][number][] = [];
+      for (let rate = nextRate(steps, known); rate !== undefined; rate = nextRate(steps, known)) {
+        const isHeld = rate <= capacity;
+        steps.push({ rate, takenPerSecond: rate, problem: isHeld ? undefined : problem });
+      }
+      const held = Math.max(...steps.map(({ rate }) => rate).filter((rate) => rate <= capacity));
+      const next = Math.min(...steps.map(({ rate }) => rate).filter((rate) => rate > capacity));
+      expect(next).toBeLessThanOrEqual(Math.max(held + 1, (held * 4) / 3));
+      expect(steps.length).toBeLessThanOrEqual(moved === 1 ? 2 : 6);
+    }
+});
+
+test("each round is in an order of its own, and has those for whom there is time", () => {
   const settings = settingsOf("default");
   const plan = planOf(everything, settings);
   expect(planOf(everything, settings)).toEqual(plan);
-  const rounds = Map.groupBy(
-    plan.filter(({ scenario }) => scenario.name === "fan-out"),
-    ({ round }) => round,
-  );
-  expect([...rounds.keys()]).toEqual([1, 2, 3, 4, 5]);
-  const orders = [...rounds.values()].map((runs) =>
-    runs.map(({ contender, replica = "" }) => contender.name + replica),
-  );
-  const all = [...everything.contenders.map(({ name }) => name), "sseA", "sseB"];
-  for (const order of orders)
-    expect(order.toSorted()).toEqual(all.filter((name) => name !== "sse").toSorted());
-  expect(new Set(orders.map(String)).size).toBeGreaterThan(1);
-  // Elsewhere a round is enough, of everybody, peers included.
-  const joined = [...everything.contenders, ...peers()];
-  const beside = planOf({ scenarios, contenders: joined }, settings);
-  const storm = beside.filter(({ scenario }) => scenario.name === "storm");
-  expect(storm.map(({ contender }) => contender.name).toSorted()).toEqual(
-    joined.map(({ name }) => name).toSorted(),
-  );
-  // With more time it is the same everywhere.
-  const full = planOf(everything, settingsOf("full"));
-  for (const { name } of scenarios) {
-    const runs = full.filter(({ scenario }) => scenario.name === name);
-    for (const round of [1, 2, 3, 4, 5])
-      expect(
-        runs
-          .filter((run) => run.round === round)
-          .map(({ contender, replica = "" }) => contender.name + replica)
-          .toSorted(),
-      ).toEqual(orders[0]?.toSorted() ?? []);
+  const once = everything.contenders.map(({ name }) => name).toSorted();
+  const twice = [...once.filter((name) => name !== "sse"), "sseA", "sseB"].toSorted();
+  const techniques = lanes.map(({ name }) => name).toSorted();
+  /** Of each scenario, who is in each of its rounds. */
+  const roundsIn = (runs: typeof plan) =>
+    [...Map.groupBy(runs, ({ scenario }) => scenario.name)].map(([name, own]) => ({
+      name,
+      rounds: [...Map.groupBy(own, ({ round }) => round)].map(([, runs]) =>
+        runs.map(({ contender, replica = "" }) => contender.name + replica),
+      ),
+    }));
+  const played = roundsIn(plan);
+  expect(played.map(({ name, rounds }) => [name, rounds.length])).toEqual([
+    ["fan-out", 9],
+    ["idle", 5],
+    ["storm", 5],
+    ["frontier", 5],
+  ]);
+  const [fanOut, ...others] = played;
+  expect(new Set(fanOut?.rounds.map(String)).size).toBe(9);
+  for (const names of fanOut?.rounds ?? []) expect(names.toSorted()).toEqual(twice);
+  for (const { rounds } of others)
+    for (const names of rounds) expect(names.toSorted()).toEqual(techniques);
+
+  // Where there is time, everybody is everywhere.
+  const full = roundsIn(planOf(everything, settingsOf("full")));
+  expect(full.map(({ name }) => name)).toEqual(scenarios.map(({ name }) => name));
+  for (const { rounds } of full) {
+    expect(rounds).toHaveLength(5);
+    for (const names of rounds) expect(names.toSorted()).toEqual(twice);
   }
+  const asked = roundsIn(planOf(everything, { ...settings, isShort: false }));
+  expect(asked.map(({ name }) => name)).toEqual(scenarios.map(({ name }) => name));
+  for (const { name, rounds } of asked)
+    for (const names of rounds) expect(names.toSorted()).toEqual(name === "fan-out" ? twice : once);
 });

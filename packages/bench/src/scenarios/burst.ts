@@ -1,7 +1,9 @@
 import type { Contender } from "../contender.ts";
+import { FULL_PERCENT } from "../load/fleet.ts";
 import type { Failed, Generator, Invalid, Outcome } from "../result.ts";
 import type { Scenario } from "../scenario.ts";
 import type { Settings } from "../settings.ts";
+import { median } from "../stats/bootstrap.ts";
 import { quantile } from "../stats/histogram.ts";
 import { RATE_STEP } from "../stats/noise.ts";
 import { judge, longestPauseMs, Trial } from "../trial.ts";
@@ -17,11 +19,13 @@ const work = ({ subscribers, payloadBytes }: Settings) => ({
 
 /** What is tried: each no more than a third above the one before it, or one event. */
 const RATES: number[] = [];
-for (let rate = 1; rate <= 32_768; rate = Math.max(rate + 1, Math.floor(rate * RATE_STEP)))
+for (let rate = 1; rate <= 65_536; rate = Math.max(rate + 1, Math.floor(rate * RATE_STEP)))
   RATES.push(rate);
 const FIRST = 2_070;
 // As it goes mostly: half of them fail.
-const [STEPS, SERVERS] = [5, 3];
+const [STEPS, SERVERS] = [4, 2];
+// So often in a run one tries again what the machine was too busy for with something else.
+const PATIENCE = 5;
 
 // What everybody can take.
 const LEAST = 29;
@@ -45,8 +49,7 @@ export const burst: Scenario = {
   name: "burst",
   title: "Burst",
   question: "How many events in a second can be delivered, in time and without loss?",
-  inRounds: false,
-  twice: false,
+  whenShort: "nobody",
   ignores: ["rate"],
   params: work,
   cells: () => [{}],
@@ -57,34 +60,28 @@ export const burst: Scenario = {
         measureMs(settings) +
         longestPauseMs(contender, work(settings))),
 
-  async run(ground, contender, settings) {
+  async run(ground, contender, settings, earlier = []) {
     const { subscribers, ...site } = work(settings);
     const options = { ...site, seed: settings.seed, backOffMs: BACK_OFF_MS };
+    const held = earlier.flatMap((outcome) =>
+      outcome.kind === "measured" ? (outcome.metrics.highestRate ?? []) : [],
+    );
+    const known = held.length > 0 ? median(held) : undefined;
     const steps: Step[] = [];
-    const confirmed = new Set<number>();
-    // The machine may have had something else to do for a moment: who was not much too late with
-    // the rate that ends it tries that once more, with another server.
-    const next = (): number | undefined => {
-      const rate = nextRate(steps);
-      const { bad } = edge(steps);
-      if (rate !== undefined || !bad?.isClose || confirmed.has(bad.rate)) return rate;
-      confirmed.add(bad.rate);
-      steps.splice(steps.indexOf(bad), 1);
-      return bad.rate;
-    };
-    let rate = next();
+    let disturbed = 0;
+    let rate = nextRate(steps, known);
     while (rate !== undefined) {
       await using trial = await Trial.start(ground, contender, options);
       await trial.open(subscribers);
       // What has never done anything is slow. How that goes is told of nobody.
       await trial.play(warmUp(edge(steps).good?.rate ?? LEAST, settings));
-      for (let isFresh = true; isFresh && rate !== undefined; rate = next()) {
+      for (let isFresh = true; isFresh && rate !== undefined; rate = nextRate(steps, known)) {
         const step = await play(trial, settings, rate);
         // Nothing excuses what is doubled, out of order or early.
         if (step.isBroken && step.problem) return [{ params: {}, outcome: step.problem }];
-        steps.push(step);
         // Who has failed has a backlog, so the next step is another server's.
         isFresh = step.problem === undefined;
+        if (!step.isDisturbed || ++disturbed > PATIENCE) steps.push(step);
       }
     }
     return [{ params: {}, outcome: outcomeOf(steps, contender, site) }];
@@ -92,21 +89,30 @@ export const burst: Scenario = {
 };
 
 /**
- * What is to be tried next; undefined when the edge is known. Who was given too much shows what he
- * can take, about; where that is no help, it is the middle of what is left.
+ * What is to be tried next; undefined when the edge is known. Where it was in earlier rounds, the
+ * edge is `known`, about: one looks there, and then on either side of it, farther each time. Else who
+ * was given too much shows what he can take, about; where that is no help, it is the middle of what
+ * is left.
  */
 export const nextRate = (
   steps: readonly Pick<Step, "rate" | "problem" | "takenPerSecond">[],
+  known?: number,
 ): number | undefined => {
-  if (steps.length === 0) return FIRST;
+  const placeOf = (most: number) => RATES.findLastIndex((rate) => rate <= most);
+  if (steps.length === 0) return RATES[placeOf(known ?? FIRST)];
   const { good, bad } = edge(steps);
   const low = good ? RATES.indexOf(good.rate) : -1;
   const high = bad ? RATES.indexOf(bad.rate) : RATES.length;
   if (high - low <= 1) return undefined;
-  const guess = RATES.findLastIndex((rate) => rate <= (bad?.takenPerSecond ?? 0));
+  const middle = Math.floor((low + high) / 2);
+  if (known !== undefined && !(good && bad)) {
+    const stride = 2 ** (steps.length - 1);
+    return RATES[good ? Math.min(low + stride, middle) : Math.max(high - stride, middle)];
+  }
+  const guess = placeOf(bad?.takenPerSecond ?? 0);
   const least = Math.max(1, Math.floor((high - low) / 4));
   const isHelp = guess >= low + least && guess <= high - least;
-  return RATES[isHelp ? guess : Math.floor((low + high) / 2)];
+  return RATES[isHelp ? guess : middle];
 };
 
 interface Step {
@@ -118,8 +124,8 @@ interface Step {
   readonly generator: Generator;
   /** Why it failed; undefined when it did not. */
   readonly problem: Failed | Invalid | undefined;
-  /** The p99 was no more than twice what it may be, or the generator was the bottleneck. */
-  readonly isClose: boolean;
+  /** The generator was late with little to do: the machine had something else to do. */
+  readonly isDisturbed: boolean;
   /** What no load excuses. */
   readonly isBroken: boolean;
 }
@@ -145,10 +151,10 @@ const play = async (trial: Trial, settings: Settings, rate: number): Promise<Ste
   const deliveredPerSecond = (share.delivered / share.ms) * 1000;
   const takenPerSecond = deliveredPerSecond / trial.subscribers;
   const isBroken = judge({ ...seen, lost: 0, refused: 0, bottleneck: undefined }) !== undefined;
-  const figures = { rate, deliveredPerSecond, takenPerSecond, p99Us, generator };
   const isExcused = bottleneck !== undefined && judge(seen)?.kind !== "failed";
-  const isClose = isExcused || p99Us <= 2 * allowedMs * 1000;
-  const step = { ...figures, isClose, isBroken };
+  const isDisturbed = problem !== undefined && isExcused && generator.cpuPercent <= FULL_PERCENT;
+  const figures = { rate, deliveredPerSecond, takenPerSecond, p99Us, generator };
+  const step = { ...figures, isBroken, isDisturbed };
   if (!problem || !isExcused) return { ...step, problem };
   return { ...step, problem: { kind: "invalid", reason: `at ${rate}/s ${bottleneck}` } };
 };
@@ -169,7 +175,8 @@ const outcomeOf = (
   site: { readonly pollMs: number },
 ): Outcome => {
   const { good, bad } = edge(steps);
-  if (!good) return bad?.problem ?? { ...none, reason: "no rate could be tried" };
+  if (!good || bad?.isDisturbed)
+    return bad?.problem ?? { ...none, reason: "no rate could be tried" };
   // Who kept up until the generator could not, or until the end of the ladder, may take more.
   const more = !bad || bad.problem?.kind === "invalid";
   const { rate: highestRate, deliveredPerSecond, generator } = good;

@@ -2,7 +2,7 @@ import type { Contender } from "../contender.ts";
 import { stamped } from "../load/stamp.ts";
 
 /** A server's start, its subscribers' and its end, about, in milliseconds. */
-export const OPEN_MS = 250;
+export const OPEN_MS = 200;
 
 /** Upper bound of the first pause before a cut subscriber comes back, in milliseconds. */
 export const BACK_OFF_MS = 250;

@@ -5,22 +5,22 @@ import { whyBlind } from "../machine.ts";
 import type { Cell, Scenario } from "../scenario.ts";
 import type { Settings } from "../settings.ts";
 import { judge, Trial } from "../trial.ts";
-import { BACK_OFF_MS, OPEN_MS } from "./common.ts";
+import { OPEN_MS } from "./common.ts";
 
 const work = ({ subscribers, rate, payloadBytes }: Settings) => ({
   subscribers: subscribers ?? 100,
   rate: rate ?? 10,
   payloadBytes,
-  pollMs: 500,
-  backOffMs: BACK_OFF_MS,
+  pollMs: 300,
+  backOffMs: 25,
 });
 
-const BEFORE_MS = 300;
+const BEFORE_MS = 100;
 // Long enough that they come back while it goes on.
-const AFTER_MS = 800;
+const AFTER_MS = 500;
 const PATIENCE_MS = 10_000;
-// Two starts, and about a second until everybody is back.
-const TAKES_MS = 2 * OPEN_MS + BEFORE_MS + AFTER_MS + 800;
+// Two starts, and about half a second until everybody is back.
+const TAKES_MS = 2 * OPEN_MS + BEFORE_MS + AFTER_MS;
 // What takes a second may be seen so much later, in milliseconds.
 const TOLERANCE_MS = 50;
 
@@ -32,8 +32,7 @@ export const storm: Scenario = {
   name: "storm",
   title: "Storm",
   question: "The server is killed and started again: when does every subscriber have everything?",
-  inRounds: false,
-  twice: false,
+  whenShort: "techniques",
   params: work,
   cells: () => [{}],
   estimateMs: ({ resumes }) => (resumes ? TAKES_MS : 0),

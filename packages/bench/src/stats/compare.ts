@@ -56,17 +56,20 @@ const INTERVAL = 0.99;
 /** From here on it is said that the machine has changed. */
 const WARN_ABOVE = 1.05;
 
+const COST: Figure = "serverCpuUsPerDelivery";
+
 /** Says how `compare` judges, for the foot of its table. */
 export const HOW = [
   "CPU is taken as it would be at one pace of the server's core, where each run has looked at that: by",
   "which power of the pace it goes is learnt from all runs of a lane.",
   "Each round's figure is held against what the baselines and peers took more or less than usual in the",
   "same round, the one in the middle: of CPU all of them, of other figures those of the same lane, of the",
-  "highest rate none. What they share is the machine, and not the code.",
+  "highest rate none. What they share is the machine, and not the code. Where none of them did the same",
+  "work, CPU is not compared.",
   "The logarithms of that are compared with Student's t. Where there is nothing to hold it against, a",
   "difference has to exceed what baselines and peers moved by in other scenarios. A difference",
   "is called real when it survives the correction for so many comparisons (Benjamini-Hochberg, false",
-  `discovery rate ${FALSE_SHARE * 100} %, half of it for CPU and half for all else), and is larger than 1 % (a highest rate: than a third, which is a step) and than what the one contender that runs twice in a`,
+  `discovery rate ${FALSE_SHARE * 100} %, half of it for CPU per delivery and half for all else), and is larger than 1 % (a highest rate: than a third, which is a step) and than what the one contender that runs twice in a`,
   "scenario (sse, where it takes part) differs by from itself. What a technique fails at, lacks or has",
   "as 0 in one result only has no ratio, and is called changed.",
 ].join(" ");
@@ -205,10 +208,11 @@ interface Tested extends Pick<Change, "cell" | "figure" | "before" | "after"> {
 /** The figures of our own that noise can be told from, and what `shift` finds them to have moved by. */
 const testedIn = (
   pairs: readonly Pair[],
-  shift: (pair: Pair, figure: Figure) => Shift,
+  shift: (pair: Pair, figure: Figure) => Shift | undefined,
   { absences, breaks, warnings }: Remarks,
 ): readonly Tested[] => {
   const single = new Set<string>();
+  const unheld = new Set<string>();
   const ours = pairs.filter(({ old }) => isOurs(old));
   const tested = ours.flatMap((pair) =>
     figuresIn([pair.old, pair.now]).flatMap((figure): Tested[] => {
@@ -228,9 +232,16 @@ const testedIn = (
       else if (isAtLeast(cell, figure) || isAtLeast(other, figure))
         warnings.push(`${what}: not compared, for only a lower bound is known`);
       else if (zeros.some((count) => count > 0)) {
-        const isBreak = sides.every(({ length }, side) => [0, length].includes(zeros[side] ?? NaN));
+        // In a short look nothing may be seen of a server that does little.
+        const isBreak =
+          !isServerCpu(figure) &&
+          sides.every(({ length }, side) => [0, length].includes(zeros[side] ?? NaN));
         (isBreak ? breaks : warnings).push(shown);
-      } else return [{ cell, figure, before: from, after: to, shift: shift(pair, figure) }];
+      } else {
+        const found = shift(pair, figure);
+        if (found) return [{ cell, figure, before: from, after: to, shift: found }];
+        unheld.add(cell.scenario.name);
+      }
       return [];
     }),
   );
@@ -245,6 +256,10 @@ const testedIn = (
   }
   for (const name of single)
     warnings.push(`${name}: not compared, for one round tells nothing about noise`);
+  if (unheld.size > 0)
+    warnings.push(
+      `${[...unheld].join(", ")}: CPU not compared, for no baseline did the same work in both`,
+    );
   return tested;
 };
 
@@ -253,10 +268,10 @@ const judged = (
   tested: readonly Tested[],
   noises: readonly (readonly Noise[])[],
 ): readonly Change[] =>
-  // What the server spends is the first question, and the steadiest figure: the many others shall
+  // What a delivery costs is the first question, and the steadiest figure: the many others shall
   // not drown it. Either kind may err half as often.
-  [true, false].flatMap((isCpu) => {
-    const family = tested.filter(({ figure }) => isServerCpu(figure) === isCpu);
+  [true, false].flatMap((isCost) => {
+    const family = tested.filter(({ figure }) => (figure === COST) === isCost);
     const chances = family.map(({ shift }) => chanceOf(shift));
     const real = believable(chances, FALSE_SHARE / 2);
     return family.map(({ shift, ...change }, place): Change => {

@@ -62,9 +62,10 @@ export const movesOf = (pairs: readonly Pair[], figure: Figure): readonly number
 
 /**
  * The shift of a figure beside the baselines and peers that did the same work in the same rounds.
- * Where there are none, `drift` is by how much they have moved in other work.
+ * Where there are none, `drift` is by how much they have moved in other work; but how the machine
+ * moves CPU depends on the work: `undefined` then.
  */
-export const shiftOf = (pair: Pair, figure: Figure, others: readonly Pair[]): Shift => {
+export const shiftOf = (pair: Pair, figure: Figure, others: readonly Pair[]): Shift | undefined => {
   const { scenario, contender } = pair.old;
   // One that lacks a round would say nothing of that round.
   const yardsticks = others.filter(
@@ -77,6 +78,7 @@ export const shiftOf = (pair: Pair, figure: Figure, others: readonly Pair[]): Sh
       besides(pair, [yardstick], figure).flat().every(Number.isFinite),
   );
   const alone = yardsticks.length === 0;
+  if (alone && others.length > 0 && isServerCpu(figure)) return undefined;
   const logs = alone
     ? sidesOf(pair, figure).map((side) => [...side.values()])
     : besides(pair, yardsticks, figure);
