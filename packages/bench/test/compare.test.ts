@@ -223,6 +223,39 @@ test("baselines and peers that fail or are missing in one of them only are no di
   });
 });
 
+test("what moves all techniques where there is no baseline is the machine", () => {
+  const names = ["short-poll", "long-poll", "sse", "ws", "webhook"];
+  const quicker = (result: Result, by: number, ...contenders: readonly string[]) =>
+    contenders.reduce(
+      (changed, contender) =>
+        altered(changed, ["storm", contender], ({ metrics, ...outcome }) => ({
+          ...outcome,
+          metrics: { ...metrics, wholeAfterMs: (metrics.wholeAfterMs ?? NaN) * by },
+        })),
+      result,
+    );
+  const [before, after] = [synthetic({ seed: 1 }), synthetic({ seed: 2 })];
+  const found = (result: Result) =>
+    differences(before, result).map(({ cell, figure }) => `${cell.contender.name} ${figure}`);
+  expect(found(quicker(after, 0.3, ...names))).toEqual([]);
+  expect(found(quicker(after, 0.3, "ws"))).toEqual(["ws wholeAfterMs"]);
+});
+
+test("a round that one baseline lacks is held against the others, or left out", () => {
+  const all = [{}, { sse: 1.3 }].map((slowed, place) => synthetic({ seed: 1 + place, slowed }));
+  const [before, after] = all.map((result) => ({
+    ...result,
+    runs: result.runs.map((run) =>
+      run.contender === "sse/raw-bun" && run.round === 2 ? { ...run, outcome: invalid } : run,
+    ),
+  }));
+  if (!before || !after) throw new Error("unreachable");
+  const slower = differences(before, after).map(
+    ({ cell, figure }) => `${cell.scenario.name} ${cell.contender.name} ${figure}`,
+  );
+  expect(slower).toContain("fan-out sse serverCpuUsPerDelivery");
+});
+
 test("CPU of work that no baseline did is not compared, and no CPU at all is no difference", () => {
   const pair = [{}, { sse: 1.5 }].map((slowed, place) => {
     const all = synthetic({ seed: 1 + place, slowed });

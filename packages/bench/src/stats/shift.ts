@@ -38,7 +38,8 @@ const sidesOf = ({ old, now }: Pair, figure: Figure) => [logsOf(old, figure), lo
 
 /**
  * Both results' logarithms, less what the yardsticks were above their own mean in the same round: the
- * one in the middle, so that a single one which was disturbed disturbs nobody else.
+ * one in the middle, so that a single one which was disturbed disturbs nobody else. A round that none
+ * of them has is left out.
  */
 const besides = (pair: Pair, yardsticks: readonly Pair[], figure: Figure) => {
   const others = yardsticks.map((yardstick) => {
@@ -46,10 +47,12 @@ const besides = (pair: Pair, yardsticks: readonly Pair[], figure: Figure) => {
     return { sides, usual: mean(sides.flatMap((logs) => [...logs.values()])) };
   });
   return sidesOf(pair, figure).map((logs, side) =>
-    [...logs].map(
-      ([round, log]) =>
-        log - median(others.map(({ sides, usual }) => (sides[side]?.get(round) ?? NaN) - usual)),
-    ),
+    [...logs].flatMap(([round, log]) => {
+      const away = others
+        .map(({ sides, usual }) => (sides[side]?.get(round) ?? NaN) - usual)
+        .filter(Number.isFinite);
+      return away.length > 0 ? [log - median(away)] : [];
+    }),
   );
 };
 
@@ -62,12 +65,17 @@ export const movesOf = (pairs: readonly Pair[], figure: Figure): readonly number
 
 /**
  * The shift of a figure beside the baselines and peers that did the same work in the same rounds.
- * Where there are none, `drift` is by how much they have moved in other work; but how the machine
- * moves CPU depends on the work: `undefined` then.
+ * Where there are none, `drift` is by how much they have moved in other work, or the `rivals`, the
+ * other techniques, in the same: whichever is more. But how the machine moves CPU depends on the work:
+ * `undefined` then.
  */
-export const shiftOf = (pair: Pair, figure: Figure, others: readonly Pair[]): Shift | undefined => {
+export const shiftOf = (
+  pair: Pair,
+  figure: Figure,
+  others: readonly Pair[],
+  rivals: readonly Pair[],
+): Shift | undefined => {
   const { scenario, contender } = pair.old;
-  // One that lacks a round would say nothing of that round.
   const yardsticks = others.filter(
     (yardstick) =>
       // Rates are tried in steps: one up here and one down there are no two steps.
@@ -75,14 +83,20 @@ export const shiftOf = (pair: Pair, figure: Figure, others: readonly Pair[]): Sh
       yardstick.old.scenario.name === scenario.name &&
       (isServerCpu(figure) || laneOf(yardstick.old.contender.name) === laneOf(contender.name)) &&
       workOf(yardstick.old) === workOf(pair.old) &&
-      besides(pair, [yardstick], figure).flat().every(Number.isFinite),
+      // What was nothing has no logarithm.
+      sidesOf(yardstick, figure).every((logs) => [...logs.values()].every(Number.isFinite)),
   );
-  const alone = yardsticks.length === 0;
+  const beside = besides(pair, yardsticks, figure);
+  const alone = beside.some((values) => values.length < 2);
   if (alone && others.length > 0 && isServerCpu(figure)) return undefined;
-  const logs = alone
-    ? sidesOf(pair, figure).map((side) => [...side.values()])
-    : besides(pair, yardsticks, figure);
-  const moves = alone ? movesOf(others, figure) : [];
+  const logs = alone ? sidesOf(pair, figure).map((side) => [...side.values()]) : beside;
+  const same = rivals.filter(
+    ({ old }) =>
+      old.contender !== contender &&
+      old.scenario.name === scenario.name &&
+      workOf(old) === workOf(pair.old),
+  );
+  const drifts = [others, same].map((pairs) => Math.abs(median(movesOf(pairs, figure))));
   const [from = NaN, to = NaN] = logs.map(mean);
   const freedom = logs.flat().length - 2;
   const squares = logs.flatMap((values) => values.map((value) => (value - mean(values)) ** 2));
@@ -92,7 +106,7 @@ export const shiftOf = (pair: Pair, figure: Figure, others: readonly Pair[]): Sh
     by: to - from,
     error: Math.sqrt(variance * shares),
     freedom,
-    drift: moves.length > 0 ? Math.abs(median(moves)) : 0,
+    drift: alone ? Math.max(0, ...drifts.filter(Number.isFinite)) : 0,
   };
 };
 
