@@ -39,7 +39,7 @@ const usage = `usage: bun run bench [options]              measures, in under th
   --only a,b         only these lanes or contenders, such as sse,ws
   --peers            with nchan, ws, Socket.IO and more
   --scenario NAME    ${scenarios.map(({ name }) => name).join(", ")};
-                     default: those for which there is time, with --full all
+                     default: those for which three minutes have room
   --rounds N         1 to 100; default 9 of fan-out and 5 of the others;
                      with --quick 2, with --full 5 of all
   --subscribers N    how many there are; default: the scenario's own number
@@ -65,8 +65,6 @@ const { values, positionals } = readArgs(usage, {
   out: { type: "string" },
 });
 
-// So much time there is for a bench of which nobody has asked for more, in milliseconds.
-const SHORT_MS = 3 * 60_000;
 // Files that a process has open beside its subscribers' sockets.
 const SPARE = 200;
 
@@ -176,18 +174,16 @@ const measure = async () => {
   const mode: Mode = values.quick ? "quick" : values.full ? "full" : "default";
   const standard = settingsOf(mode);
   const rounds = number("rounds", 1, 100);
-  const whole = {
+  const settings = {
     ...standard,
     ...(rounds !== undefined && { rounds, roundsOfFirst: rounds }),
-    isShort: false,
+    // Who asks for more, or for something of it, has time for all of that.
+    isShort: ![values.full, values.peers, values.only, values.scenario, rounds].some(Boolean),
     subscribers: number("subscribers", 1, 100_000),
     rate: number("rate", 1, 100_000),
     payloadBytes: number("payload", MIN_PAYLOAD_BYTES, 60_000) ?? standard.payloadBytes,
   };
   const selection = { scenarios: chosenScenarios(), contenders: chosenContenders() };
-  // Who asks for one scenario, or for peers, has time for all of it.
-  const isAsked = mode !== "default" || values.scenario !== undefined || values.peers;
-  const settings = { ...whole, isShort: !isAsked && estimateMs(selection, whole) > SHORT_MS };
   for (const name of ["rate", "payload"] as const)
     if (
       values[name] !== undefined &&
@@ -199,7 +195,7 @@ const measure = async () => {
     fail(`--subscribers: ${descriptors} files may be open here; raise it with \`ulimit -n\``);
   const folder = await folderFor(".tidings/bench");
   say(`This takes about ${duration(estimateMs(selection, settings))}.`);
-  if (settings.isShort)
+  if (settings.isShort && !values.quick)
     say(`For all of it there is no time: ${cutShort()}; --full has everything.`);
   const blind = whyBlind();
   if (blind !== undefined) say(`${blind}: such figures are left out.`);

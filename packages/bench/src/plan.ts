@@ -22,8 +22,8 @@ export interface Selection {
 
 /**
  * What runs when. The rounds of a scenario go over its contenders, each in an order of its own, so that
- * whatever changes on the machine meets all of them. In fan-out, and everywhere when there is time,
- * one contender runs twice in each round: how far it is from itself is the noise.
+ * whatever changes on the machine meets all of them. In fan-out, and everywhere with --full, one
+ * contender runs twice in each round: how far it is from itself is the noise.
  */
 export const planOf = ({ scenarios, contenders }: Selection, settings: Settings): Planned[] => {
   const random = createRandom(settings.seed);

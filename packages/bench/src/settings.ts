@@ -32,7 +32,7 @@ const modes: Readonly<
 export const settingsOf = (mode: Mode): Settings => ({
   mode,
   seed: 1,
-  isShort: mode === "default",
+  isShort: false,
   payloadBytes: 128,
   ...modes[mode],
 });

@@ -252,7 +252,13 @@ test.skipIf(real.whyFree !== undefined)(
         return good.start(options);
       },
     };
-    const settings = { ...settingsOf("quick"), rounds: 1, subscribers: 2, measureMs: 200 };
+    const settings = {
+      ...settingsOf("quick"),
+      rounds: 1,
+      roundsOfFirst: 1,
+      subscribers: 2,
+      measureMs: 200,
+    };
     const work = { scenarios: scenarios.slice(0, 1), contenders: [watched], settings, flags: [] };
     await bench(work);
     expect(seen[0]).toEqual(real.load);
@@ -318,7 +324,13 @@ test("a server that does not start is its own failure, and the others go on", as
     title: "None",
     start: () => Promise.reject(new Error("no port")),
   };
-  const settings = { ...settingsOf("quick"), rounds: 1, subscribers: 2, measureMs: 200 };
+  const settings = {
+    ...settingsOf("quick"),
+    rounds: 1,
+    roundsOfFirst: 1,
+    subscribers: 2,
+    measureMs: 200,
+  };
   const work = { scenarios: scenarios.slice(0, 1), contenders: [bad, good], settings, flags: [] };
   const { runs } = validateResult(await bench(work));
   const outcomes = new Map(runs.map(({ contender, outcome }) => [contender, outcome]));
@@ -348,8 +360,65 @@ test("deliveries are counted, and not what should have been delivered", async ()
   expect(next.outcome.samples?.["rate"]?.[0]).toBe(highestRate);
 }, 30_000);
 
+test("burst tries again what the machine was too busy for, and not for ever", async () => {
+  const good = streamOf((send, event) => send(event));
+  // Late with little to do, and with a delivery less, as long as it lasts.
+  const disturbed = (times: number) =>
+    new (class extends Fleet {
+      #left = times;
+      override async play(stretch: Parameters<Fleet["play"]>[0]) {
+        const account = await super.play(stretch);
+        const isWarmUp = stretch.measureFrom === stretch.schedule.startAt;
+        if (isWarmUp || this.#left-- <= 0) return { ...account, bottleneck: undefined };
+        const generator = { ...account.generator, cpuPercent: 5 };
+        return { ...account, generator, lost: 1, bottleneck: "late" };
+      }
+    })(places);
+  const settings = { ...settingsOf("quick"), subscribers: 1 };
+  await using little = disturbed(2);
+  const [some] = await burst.run({ fleet: little, places }, good, settings);
+  expect(some?.outcome.kind).toBe("measured");
+  await using much = disturbed(Infinity);
+  const [none] = await burst.run({ fleet: much, places }, good, settings);
+  expect(none?.outcome).toMatchObject({
+    kind: "invalid",
+    reason: expect.stringMatching(/late$/),
+  });
+}, 30_000);
+
+test("an invalid run is played once more, and no more than that", async () => {
+  const good = streamOf((send, event) => send(event));
+  const played = async (disturbed: number) => {
+    let plays = 0;
+    class Disturbed extends Fleet {
+      override async play(stretch: Parameters<Fleet["play"]>[0]) {
+        const account = await super.play(stretch);
+        // The first is the audit.
+        const isLate = plays > 0 && plays <= disturbed;
+        plays++;
+        return { ...account, bottleneck: isLate ? "late" : undefined };
+      }
+    }
+    const settings = { ...settingsOf("quick"), roundsOfFirst: 1, subscribers: 1, measureMs: 200 };
+    const contenders = [good];
+    const createFleet = () => new Disturbed(places);
+    const { runs } = await bench({
+      ...{ scenarios: [fanOut], contenders, settings, flags: [], createFleet },
+    });
+    return { kinds: runs.map(({ outcome }) => outcome.kind), plays };
+  };
+  // A and B.
+  expect(await played(1)).toEqual({ kinds: ["measured", "measured"], plays: 4 });
+  expect(await played(2)).toEqual({ kinds: ["invalid", "measured"], plays: 4 });
+}, 20_000);
+
 test("a run that fails voids all of its cells, and all that it can no longer try", async () => {
-  const settings = { ...settingsOf("quick"), rounds: 1, subscribers: SUBSCRIBERS };
+  const settings = {
+    ...settingsOf("quick"),
+    rounds: 1,
+    roundsOfFirst: 1,
+    subscribers: SUBSCRIBERS,
+  };
   const dead = streamOf(() => {});
   const contenders = [
     { ...dead, kind: "tidings", start: () => Promise.reject(new Error("no port")) },

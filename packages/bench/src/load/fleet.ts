@@ -37,8 +37,8 @@ export interface Account {
   readonly bottleneck: string | undefined;
 }
 
-/** A core with more to do than this has no time to notice what happens when it happens. */
-export const FULL_PERCENT = 90;
+// A core with more to do than this has no time to notice what happens when it happens.
+const FULL_PERCENT = 90;
 // More processes than this do not make a faster generator.
 const MAX_WORKERS = 4;
 

@@ -2,12 +2,10 @@
 // of events, and a poller at several intervals.
 import type { Figure } from "../metrics.ts";
 import type { Result } from "../result.ts";
+import { COST } from "../stats/core.ts";
 import { cellsOf, medianOf, type Cell } from "../stats/cells.ts";
 import { differenceOf, noiseOf, type Noise } from "../stats/noise.ts";
 import { digits, showRange, withUnit } from "./words.ts";
-
-/** What the choice is about: what the server spends on bringing one event to one subscriber. */
-export const COST: Figure = "serverCpuUsPerDelivery";
 
 /** A technique as one would set it up. */
 export interface Option {

@@ -5,7 +5,8 @@ import type { Result } from "../result.ts";
 import { cellsOf, figureOf, laneOf, valuesOf, type Cell } from "../stats/cells.ts";
 import { CONFIDENCE, ENOUGH_ROUNDS } from "../stats/bootstrap.ts";
 import { merge, quantile, total } from "../stats/histogram.ts";
-import { COST, optionsOf, type Answer, type Option } from "./answer.ts";
+import { COST } from "../stats/core.ts";
+import { optionsOf, type Answer, type Option } from "./answer.ts";
 import { colourOf, dashOf, draw, logScale, symbolOf } from "./draw.ts";
 import { digits, showFigure, showIn, stepText, withUnit } from "./words.ts";
 

@@ -4,7 +4,7 @@ import type { Contender, Result } from "../result.ts";
 import { cellsOf, figureOf, isAtLeast, isPartial, medianOf, type Cell } from "../stats/cells.ts";
 import { ENOUGH_ROUNDS, type Estimate } from "../stats/bootstrap.ts";
 import { differenceOf, floorsOf, noiseOf, type Floor, type Noise } from "../stats/noise.ts";
-import { COST } from "./answer.ts";
+import { COST } from "../stats/core.ts";
 import { stepText } from "./words.ts";
 
 export interface Column {

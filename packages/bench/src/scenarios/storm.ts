@@ -21,7 +21,7 @@ const AFTER_MS = 500;
 const PATIENCE_MS = 10_000;
 // Two starts, and about half a second until everybody is back.
 const TAKES_MS = 2 * OPEN_MS + BEFORE_MS + AFTER_MS;
-// What takes a second may be seen so much later, in milliseconds.
+// What takes half a second may be seen so much later, in milliseconds.
 const TOLERANCE_MS = 50;
 
 /**

@@ -12,9 +12,17 @@ import {
   valuesOf,
   type Cell,
 } from "./cells.ts";
-import { atOnePace, isServerCpu } from "./core.ts";
+import { atOnePace, COST, isServerCpu } from "./core.ts";
 import { departure, floorOf, noiseOf, type Noise } from "./noise.ts";
-import { chanceOf, movesOf, ratioOf, shiftOf, type Pair, type Shift } from "./shift.ts";
+import {
+  chanceOf,
+  isOfMachine,
+  movesOf,
+  ratioOf,
+  shiftOf,
+  type Pair,
+  type Shift,
+} from "./shift.ts";
 import { believable } from "./student.ts";
 
 export type Verdict = "slower" | "quicker" | "heavier" | "lighter" | "same";
@@ -55,20 +63,19 @@ const FALSE_SHARE = 0.05;
 const INTERVAL = 0.99;
 /** From here on it is said that the machine has changed. */
 const WARN_ABOVE = 1.05;
-
-const COST: Figure = "serverCpuUsPerDelivery";
+/** And from here on that techniques have moved together where no baseline says why. */
+const WARN_TOGETHER = 1.5;
 
 /** Says how `compare` judges, for the foot of its table. */
 export const HOW = [
   "CPU is taken as it would be at one pace of the server's core, where each run has looked at that: by",
   "which power of the pace it goes is learnt from all runs of a lane.",
   "Each round's figure is held against what the baselines and peers took more or less than usual in the",
-  "same round, the one in the middle: of CPU all of them, of other figures those of the same lane, of the",
-  "highest rate none. What they share is the machine, and not the code. Where none of them did the same",
-  "work, CPU is not compared.",
+  "same round, the one in the middle: of CPU per delivery all of them, of other figures those of the same lane, of the",
+  "highest rate none. What they share is the machine, and not the code.",
   "The logarithms of that are compared with Student's t. Where there is nothing to hold it against, a",
-  "difference has to exceed what baselines and peers moved by in other scenarios, and the other",
-  "techniques in the same one. A difference",
+  "difference has to exceed what baselines and peers moved by in other scenarios, and a time",
+  "what the other techniques moved by in the same one, and CPU half as much again. A difference",
   "is called real when it survives the correction for so many comparisons (Benjamini-Hochberg, false",
   `discovery rate ${FALSE_SHARE * 100} %, half of it for CPU per delivery and half for all else), and is larger than 1 % (a highest rate: than a third, which is a step) and than what the one contender that runs twice in a`,
   "scenario (sse, where it takes part) differs by from itself. What a technique fails at, lacks or has",
@@ -209,11 +216,10 @@ interface Tested extends Pick<Change, "cell" | "figure" | "before" | "after"> {
 /** The figures of our own that noise can be told from, and what `shift` finds them to have moved by. */
 const testedIn = (
   pairs: readonly Pair[],
-  shift: (pair: Pair, figure: Figure) => Shift | undefined,
+  shift: (pair: Pair, figure: Figure) => Shift,
   { absences, breaks, warnings }: Remarks,
 ): readonly Tested[] => {
   const single = new Set<string>();
-  const unheld = new Set<string>();
   const ours = pairs.filter(({ old }) => isOurs(old));
   const tested = ours.flatMap((pair) =>
     figuresIn([pair.old, pair.now]).flatMap((figure): Tested[] => {
@@ -238,11 +244,7 @@ const testedIn = (
           !isServerCpu(figure) &&
           sides.every(({ length }, side) => [0, length].includes(zeros[side] ?? NaN));
         (isBreak ? breaks : warnings).push(shown);
-      } else {
-        const found = shift(pair, figure);
-        if (found) return [{ cell, figure, before: from, after: to, shift: found }];
-        unheld.add(cell.scenario.name);
-      }
+      } else return [{ cell, figure, before: from, after: to, shift: shift(pair, figure) }];
       return [];
     }),
   );
@@ -257,10 +259,6 @@ const testedIn = (
   }
   for (const name of single)
     warnings.push(`${name}: not compared, for one round tells nothing about noise`);
-  if (unheld.size > 0)
-    warnings.push(
-      `${[...unheld].join(", ")}: CPU not compared, for no baseline did the same work in both`,
-    );
   return tested;
 };
 
@@ -305,8 +303,7 @@ export const compare = (before: Result, after: Result): Comparison => {
   const even = (cell: Cell) => evened.get(cell) ?? cell;
   const evenPair = ({ old, now }: Pair): Pair => ({ old: even(old), now: even(now) });
   const evenOthers = others.map(evenPair);
-  // Where there is nothing to tell the machine's part by, all that moves is the code's.
-  const rivals = others.length > 0 ? pairs.filter(({ old }) => isOurs(old)).map(evenPair) : [];
+  const rivals = pairs.filter(({ old }) => isOurs(old)).map(evenPair);
   const shift = (pair: Pair, figure: Figure) => shiftOf(evenPair(pair), figure, evenOthers, rivals);
   const noises = [old, now].map((cells) => noiseOf(cells.map(even)));
   const changes = judged(testedIn(pairs, shift, remarks), noises);
@@ -317,6 +314,15 @@ export const compare = (before: Result, after: Result): Comparison => {
         `the machine has changed: baselines and peers have ${ratio.toFixed(2)} × as much ${figures[figure].title}`,
       );
   }
+  for (const [scenario, own] of Map.groupBy(rivals, ({ old }) => old.scenario.name))
+    if (!others.some(({ old }) => old.scenario.name === scenario))
+      for (const figure of figuresIn(own.map(({ old }) => old)).filter(isOfMachine)) {
+        const ratio = Math.exp(median(movesOf(own, figure)));
+        if (departure(ratio) > WARN_TOGETHER)
+          warnings.push(
+            `${scenario}: the techniques have ${ratio.toFixed(2)} × as much ${figures[figure].title} together: the machine, or what they share`,
+          );
+      }
   if (others.length === 0) {
     const why = untouched ? "no baseline in both" : "the sources of baselines and peers differ";
     warnings.push(`${why}: what the machine did cannot be told from what the code did`);

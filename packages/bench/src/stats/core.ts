@@ -6,7 +6,10 @@ import type { Measured } from "../result.ts";
 import { mean, median } from "./bootstrap.ts";
 import { laneOf, type Cell } from "./cells.ts";
 
-const COSTS = ["serverCpuUsPerDelivery", "serverCpuUsPerSubscriberSecond"] as const;
+/** What the choice between techniques is about, and the first that is compared. */
+export const COST = "serverCpuUsPerDelivery";
+
+const COSTS = [COST, "serverCpuUsPerSubscriberSecond"] as const;
 type Cost = (typeof COSTS)[number];
 
 /**

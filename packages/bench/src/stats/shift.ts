@@ -1,9 +1,18 @@
 // By how much a figure has shifted between two results, beside what shows the machine's own moves.
-import type { Figure } from "../metrics.ts";
+import { figures, type Figure } from "../metrics.ts";
 import { mean, median } from "./bootstrap.ts";
 import { laneOf, valuesOf, workOf, type Cell } from "./cells.ts";
-import { isServerCpu } from "./core.ts";
+import { COST, isServerCpu } from "./core.ts";
 import { beyond, critical } from "./student.ts";
+
+/** The CPU of work that no baseline did has to differ by this, for the machine may have moved it. */
+const APART = 1.5;
+/** Of fewer techniques nobody knows which of them has moved. */
+const ENOUGH_RIVALS = 3;
+
+/** Whether a machine can move it: a time, or what is done in a time. */
+export const isOfMachine = (figure: Figure): boolean =>
+  ["µs", "ms", "/s"].includes(figures[figure].unit);
 
 /** The same work of the same contender, in both results. */
 export interface Pair {
@@ -44,7 +53,7 @@ const sidesOf = ({ old, now }: Pair, figure: Figure) => [logsOf(old, figure), lo
 const besides = (pair: Pair, yardsticks: readonly Pair[], figure: Figure) => {
   const others = yardsticks.map((yardstick) => {
     const sides = sidesOf(yardstick, figure);
-    return { sides, usual: mean(sides.flatMap((logs) => [...logs.values()])) };
+    return { sides, usual: mean(sides.map((logs) => mean([...logs.values()]))) };
   });
   return sidesOf(pair, figure).map((logs, side) =>
     [...logs].flatMap(([round, log]) => {
@@ -66,29 +75,28 @@ export const movesOf = (pairs: readonly Pair[], figure: Figure): readonly number
 /**
  * The shift of a figure beside the baselines and peers that did the same work in the same rounds.
  * Where there are none, `drift` is by how much they have moved in other work, or the `rivals`, the
- * other techniques, in the same: whichever is more. But how the machine moves CPU depends on the work:
- * `undefined` then.
+ * other techniques, in the same: whichever is more. How the machine moves CPU depends on the work: of
+ * that it is no less than `APART`.
  */
 export const shiftOf = (
   pair: Pair,
   figure: Figure,
   others: readonly Pair[],
   rivals: readonly Pair[],
-): Shift | undefined => {
+): Shift => {
   const { scenario, contender } = pair.old;
   const yardsticks = others.filter(
     (yardstick) =>
       // Rates are tried in steps: one up here and one down there are no two steps.
       figure !== "highestRate" &&
       yardstick.old.scenario.name === scenario.name &&
-      (isServerCpu(figure) || laneOf(yardstick.old.contender.name) === laneOf(contender.name)) &&
+      (figure === COST || laneOf(yardstick.old.contender.name) === laneOf(contender.name)) &&
       workOf(yardstick.old) === workOf(pair.old) &&
       // What was nothing has no logarithm.
       sidesOf(yardstick, figure).every((logs) => [...logs.values()].every(Number.isFinite)),
   );
   const beside = besides(pair, yardsticks, figure);
   const alone = beside.some((values) => values.length < 2);
-  if (alone && others.length > 0 && isServerCpu(figure)) return undefined;
   const logs = alone ? sidesOf(pair, figure).map((side) => [...side.values()]) : beside;
   const same = rivals.filter(
     ({ old }) =>
@@ -96,7 +104,10 @@ export const shiftOf = (
       old.scenario.name === scenario.name &&
       workOf(old) === workOf(pair.old),
   );
-  const drifts = [others, same].map((pairs) => Math.abs(median(movesOf(pairs, figure))));
+  // What weighs more, or asks more often, is no machine's doing.
+  const shared = isOfMachine(figure) && same.length >= ENOUGH_RIVALS ? same : [];
+  const drifts = [others, shared].map((pairs) => Math.abs(median(movesOf(pairs, figure))));
+  const least = isServerCpu(figure) ? Math.log(APART) : 0;
   const [from = NaN, to = NaN] = logs.map(mean);
   const freedom = logs.flat().length - 2;
   const squares = logs.flatMap((values) => values.map((value) => (value - mean(values)) ** 2));
@@ -106,7 +117,7 @@ export const shiftOf = (
     by: to - from,
     error: Math.sqrt(variance * shares),
     freedom,
-    drift: alone ? Math.max(0, ...drifts.filter(Number.isFinite)) : 0,
+    drift: alone ? Math.max(least, ...drifts.filter(Number.isFinite)) : 0,
   };
 };
 
