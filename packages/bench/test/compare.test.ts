@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { compare, renderComparison, validateResult, type Result } from "../src/index.ts";
-import { cellsOf } from "../src/stats/cells.ts";
+import { cellsOf, hasBounds, isAtLeast } from "../src/stats/cells.ts";
 import { differenceOf, floorOf, noiseOf } from "../src/stats/noise.ts";
 import { synthetic } from "./synthetic.ts";
 
@@ -322,6 +322,23 @@ test("lower bounds are not held against each other", () => {
   expect(warnings).toEqual([
     "burst / sse / subscribers 100, payloadBytes 200, boundMs 100: highest rate: not compared, for only a lower bound is known",
   ]);
+});
+
+test("a median is a lower bound only where those of its rounds could move it", () => {
+  const at = (rates: readonly number[], bound: number) => {
+    const result = altered(synthetic({ seed: 1 }), ["burst", "sse"], (outcome, round) => ({
+      ...outcome,
+      metrics: { highestRate: rates[round - 1] ?? NaN },
+      ...(round === bound && { atLeast: ["highestRate"] }),
+    }));
+    const cell = cellOf(result, "burst", "sse");
+    return cell && [hasBounds(cell, "highestRate"), isAtLeast(cell, "highestRate")];
+  };
+  expect(at([1, 2, 3, 3, 3], 2)).toEqual([true, false]);
+  expect(at([1, 2, 3, 4, 5], 5)).toEqual([true, false]);
+  expect(at([1, 2, 3, 4, 5], 1)).toEqual([true, true]);
+  expect(at([1, 2, 3, 4, 5], 3)).toEqual([true, true]);
+  expect(at([1, 2, 3, 4, 5], 0)).toEqual([false, false]);
 });
 
 test("rates that are a step apart are no difference, however exact; two steps are one", () => {

@@ -1,7 +1,7 @@
 // The one table: contenders against what matters of each scenario.
 import { figures, type Figure } from "../metrics.ts";
 import type { Contender, Result } from "../result.ts";
-import { cellsOf, figureOf, isAtLeast, isPartial, medianOf, type Cell } from "../stats/cells.ts";
+import { cellsOf, figureOf, hasBounds, isPartial, medianOf, type Cell } from "../stats/cells.ts";
 import { ENOUGH_ROUNDS, type Estimate } from "../stats/bootstrap.ts";
 import { differenceOf, floorsOf, noiseOf, type Floor, type Noise } from "../stats/noise.ts";
 import { COST } from "../stats/core.ts";
@@ -67,7 +67,7 @@ const placesOf = (
   if (sound.some(({ rounds }) => rounds.length < ENOUGH_ROUNDS)) return new Map();
   // Of two lower bounds, either may be the better one. So may be who lacks the figure in some rounds;
   // who has it in none is taken for one that cannot have it.
-  if (sound.some((cell) => isAtLeast(cell, figure) || isPartial(cell, figure))) return new Map();
+  if (sound.some((cell) => hasBounds(cell, figure) || isPartial(cell, figure))) return new Map();
   const sign = figures[figure].better === "higher" ? -1 : 1;
   const ranked = sound
     .flatMap((cell) => {

@@ -2,7 +2,7 @@
 import { figures, type Figure } from "../metrics.ts";
 import type { Outcome, Result } from "../result.ts";
 import { ENOUGH_ROUNDS, type Estimate } from "../stats/bootstrap.ts";
-import { isAtLeast, paramsText, type Cell } from "../stats/cells.ts";
+import { hasBounds, isAtLeast, paramsText, type Cell } from "../stats/cells.ts";
 
 /** Three digits: 0.0123, 1.23, 12.3, 123, 1,230. */
 export const digits = (value: number): string =>
@@ -62,7 +62,7 @@ export const showInterval = (
  */
 export const stepText = (cells: readonly Cell[]): string => {
   const steps = cells
-    .filter((cell) => !cell.problem && !isAtLeast(cell, "highestRate"))
+    .filter((cell) => !cell.problem && !hasBounds(cell, "highestRate"))
     .flatMap(({ rounds }) => rounds)
     .flatMap(({ outcome: { metrics, samples } }) => {
       const { highestRate: held = Infinity } = metrics;

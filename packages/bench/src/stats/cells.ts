@@ -121,9 +121,25 @@ export const medianOf = (cell: Cell, figure: Figure): number | undefined => {
   return values.length > 0 ? median(values) : undefined;
 };
 
-/** Whether only a lower bound of a figure is known. */
-export const isAtLeast = ({ rounds }: Cell, figure: Figure): boolean =>
-  rounds.some(({ outcome }) => outcome.atLeast?.some((metric) => metric === figure));
+const isBound = (outcome: Measured, figure: Figure): boolean =>
+  outcome.atLeast?.some((metric) => metric === figure) ?? false;
+
+/** Whether some of the rounds know only a lower bound of a figure. */
+export const hasBounds = ({ rounds }: Cell, figure: Figure): boolean =>
+  rounds.some(({ outcome }) => isBound(outcome, figure));
+
+/** Whether a figure's median is a lower bound: it would be more if those of the rounds were. */
+export const isAtLeast = ({ rounds }: Cell, figure: Figure): boolean => {
+  const [known, most] = [0, Infinity].map((more) =>
+    median(
+      rounds.map(({ outcome }) => {
+        const value = figureIn(outcome, figure) ?? NaN;
+        return isBound(outcome, figure) ? Math.max(value, more) : value;
+      }),
+    ),
+  );
+  return !Object.is(known, most);
+};
 
 /** The figures that any of these cells has, in the order in which they are shown. */
 export const figuresIn = (cells: readonly Cell[]): readonly Figure[] =>

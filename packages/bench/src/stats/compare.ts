@@ -6,7 +6,7 @@ import {
   cellsOf,
   differingParams,
   figuresIn,
-  isAtLeast,
+  hasBounds,
   isPartial,
   paramsText,
   valuesOf,
@@ -236,7 +236,7 @@ const testedIn = (
       else if (isPartial(cell, figure) || isPartial(other, figure))
         warnings.push(`${what}: not compared, for some of the rounds lack it`);
       else if (sides.some(({ length }) => length === 1)) single.add(cell.scenario.name);
-      else if (isAtLeast(cell, figure) || isAtLeast(other, figure))
+      else if (hasBounds(cell, figure) || hasBounds(other, figure))
         warnings.push(`${what}: not compared, for only a lower bound is known`);
       else if (zeros.some((count) => count > 0)) {
         // In a short look nothing may be seen of a server that does little.
