@@ -17,7 +17,7 @@
 // in an order of its own from a seed. There are five; without options, nine of fan-out. In fan-out, and
 // with `--full` everywhere, one contender runs twice in each round (A and B): how far it is from itself
 // is the noise. Three minutes have no room for more: without options burst is not played, and baselines
-// take part in fan-out alone. Whoever asks for something by an option is given all of that.
+// take part in fan-out alone. Whoever chooses contenders, a scenario or rounds is given all of that.
 //
 // Where processes can be pinned, one more does the same small work on the server's core every 20 ms,
 // about 1.5 % of it. What that takes shows how quick the core is at the time: it moves with what else

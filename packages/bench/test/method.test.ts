@@ -11,7 +11,6 @@ import { allowedCores, places as placesHere, whyBlind } from "../src/machine.ts"
 import { validateResult } from "../src/result.ts";
 import { burst } from "../src/scenarios/burst.ts";
 import { fanOut } from "../src/scenarios/fan-out.ts";
-import { scenarios } from "../src/scenarios.ts";
 import { frontier } from "../src/scenarios/frontier.ts";
 import { storm } from "../src/scenarios/storm.ts";
 import { settingsOf } from "../src/settings.ts";
@@ -25,6 +24,8 @@ const real = placesHere();
 afterAll(() => fleet[Symbol.asyncDispose]());
 
 const SUBSCRIBERS = 3;
+const once = { ...settingsOf("quick"), rounds: 1, roundsOfFirst: 1 };
+const brief = { ...once, subscribers: 2, measureMs: 200 };
 const site = { pollMs: 0, backOffMs: 50, seed: 1, payloadBytes: 64 };
 const stretch: StretchOptions = {
   rate: 20,
@@ -252,14 +253,7 @@ test.skipIf(real.whyFree !== undefined)(
         return good.start(options);
       },
     };
-    const settings = {
-      ...settingsOf("quick"),
-      rounds: 1,
-      roundsOfFirst: 1,
-      subscribers: 2,
-      measureMs: 200,
-    };
-    const work = { scenarios: scenarios.slice(0, 1), contenders: [watched], settings, flags: [] };
+    const work = { scenarios: [fanOut], contenders: [watched], settings: brief, flags: [] };
     await bench(work);
     expect(seen[0]).toEqual(real.load);
     expect(allowedCores()).toEqual(before);
@@ -324,14 +318,7 @@ test("a server that does not start is its own failure, and the others go on", as
     title: "None",
     start: () => Promise.reject(new Error("no port")),
   };
-  const settings = {
-    ...settingsOf("quick"),
-    rounds: 1,
-    roundsOfFirst: 1,
-    subscribers: 2,
-    measureMs: 200,
-  };
-  const work = { scenarios: scenarios.slice(0, 1), contenders: [bad, good], settings, flags: [] };
+  const work = { scenarios: [fanOut], contenders: [bad, good], settings: brief, flags: [] };
   const { runs } = validateResult(await bench(work));
   const outcomes = new Map(runs.map(({ contender, outcome }) => [contender, outcome]));
   expect(outcomes.get("sse/bad")).toMatchObject({ kind: "failed", reason: "no port" });
@@ -399,12 +386,11 @@ test("an invalid run is played once more, and no more than that", async () => {
         return { ...account, bottleneck: isLate ? "late" : undefined };
       }
     }
-    const settings = { ...settingsOf("quick"), roundsOfFirst: 1, subscribers: 1, measureMs: 200 };
+    const settings = { ...brief, subscribers: 1 };
     const contenders = [good];
     const createFleet = () => new Disturbed(places);
-    const { runs } = await bench({
-      ...{ scenarios: [fanOut], contenders, settings, flags: [], createFleet },
-    });
+    const work = { scenarios: [fanOut], contenders, settings, flags: [] };
+    const { runs } = await bench({ ...work, createFleet });
     return { kinds: runs.map(({ outcome }) => outcome.kind), plays };
   };
   // A and B.
@@ -413,12 +399,7 @@ test("an invalid run is played once more, and no more than that", async () => {
 }, 20_000);
 
 test("a run that fails voids all of its cells, and all that it can no longer try", async () => {
-  const settings = {
-    ...settingsOf("quick"),
-    rounds: 1,
-    roundsOfFirst: 1,
-    subscribers: SUBSCRIBERS,
-  };
+  const settings = { ...once, subscribers: SUBSCRIBERS };
   const dead = streamOf(() => {});
   const contenders = [
     { ...dead, kind: "tidings", start: () => Promise.reject(new Error("no port")) },

@@ -1,6 +1,6 @@
 import { createRandom, type Random } from "@tidings/shared/random";
 import type { Socket } from "bun";
-import { now } from "./clock.ts";
+import { now, rest } from "./clock.ts";
 import { Crowd } from "./crowd.ts";
 import type { Site } from "./wire.ts";
 
@@ -13,8 +13,6 @@ const MAX_PAUSE_MS = 30_000;
 // up to that, and so is what is said in answer.
 const DENSE_PER_SECOND = 50_000;
 const REST_MS = 1;
-
-const cell = new Int32Array(new SharedArrayBuffer(4));
 
 const handlers = {
   open: (socket: Socket<Connection>) => socket.data.opened(socket),
@@ -127,7 +125,7 @@ export class Connections extends Crowd {
     this.#isResting = true;
     setImmediate(() => {
       this.#isResting = false;
-      Atomics.wait(cell, 0, 0, REST_MS);
+      rest(REST_MS);
     });
   }
 

@@ -4,7 +4,7 @@
 import type { Socket } from "bun";
 import { newCounts, record } from "../stats/histogram.ts";
 import { answerIn, Answers, type Answer } from "./answers.ts";
-import { now, until } from "./clock.ts";
+import { now, rest, until } from "./clock.ts";
 import { obey } from "./orders.ts";
 import { intendedTimes } from "./schedule.ts";
 import { MIN_PAYLOAD_BYTES, stamped } from "./stamp.ts";
@@ -191,8 +191,6 @@ class Publications {
   }
 }
 
-const cell = new Int32Array(new SharedArrayBuffer(4));
-
 // Timers count whole milliseconds, and fire early rather than late. The rest is slept through, in
 // slices while somebody's answer may come: whoever turns round and round instead takes the core
 // from those who receive.
@@ -200,9 +198,9 @@ const SLICE_MS = 0.1;
 const arrive = async (moment: number, isBusy: () => boolean): Promise<void> => {
   for (let left = moment - now(); left > 0; left = moment - now()) {
     if (left >= 1) await Bun.sleep(left);
-    else if (!isBusy()) Atomics.wait(cell, 0, 0, left);
+    else if (!isBusy()) rest(left);
     else {
-      Atomics.wait(cell, 0, 0, Math.min(left, SLICE_MS));
+      rest(Math.min(left, SLICE_MS));
       await new Promise(setImmediate);
     }
   }
