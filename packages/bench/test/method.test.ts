@@ -83,14 +83,19 @@ test("what is dropped, doubled or out of order is found and counted", async () =
 }, 10_000);
 
 test("what a server says again later on is found, at a run's end and between two stretches", async () => {
-  const again = await play(
-    (send, event, number) => {
-      send(event);
-      // When everybody has everything, and the time that is measured is over.
-      if (number === 120) setTimeout(send, 15, event);
-    },
-    { rate: 200 },
-  );
+  let saidAfterMs = NaN;
+  const sayAgain: Deliver = async (send, event, number) => {
+    send(event);
+    if (number !== 120) return;
+    const saidAt = now();
+    // When everybody has everything, and the time that is measured is over.
+    await Bun.sleep(15);
+    send(event);
+    saidAfterMs = now() - saidAt;
+  };
+  let again = await play(sayAgain, { rate: 200 });
+  // It is listened to for 50 ms: where the machine stalls for longer, nothing is said at a run's end.
+  while (saidAfterMs > 35) again = await play(sayAgain, { rate: 200 });
   expect(verdict(again)).toMatchObject({ kind: "failed", lost: 0, doubled: SUBSCRIBERS });
 
   let repeat = () => {};
