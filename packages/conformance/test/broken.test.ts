@@ -42,9 +42,12 @@ const caught: Record<keyof typeof lanes, string[]> = {
 for (const [name, lane] of Object.entries(lanes)) {
   test(`${name} is caught by the right clause`, async () => {
     const failed: string[] = [];
-    for (const only of looked)
-      for await (const { clause, outcome } of verify(lane, { only, deadlineMs: 2_000 }))
+    for (const only of looked) {
+      // What it breaks may be waited for in vain. What it keeps takes its time.
+      const deadlineMs = caught[name]?.includes(only) ? 2_000 : 30_000;
+      for await (const { clause, outcome } of verify(lane, { only, deadlineMs }))
         if (outcome === "failed" && clause.ids[0] === only) failed.push(only);
+    }
     expect(failed.sort()).toEqual([...(caught[name] ?? [])].sort());
   }, 60_000);
 }
