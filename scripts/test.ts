@@ -38,10 +38,12 @@ await check("format", "fmt", "--check");
 
 // A process for each core, and a world of its own for each file. The report has the numbers; a
 // failure that it does not know, such as a file that cannot be loaded, has at least the exit code.
+// Tests wait for events, so a slow machine takes its time; Bun's own limit of 5 s would be a guess.
 const report = join(tmpdir(), `tidings-test-${process.pid}.xml`);
 const asked = process.argv.slice(2);
 const exitCode = await bun(
-  ...["test", "--parallel", "--reporter=junit", `--reporter-outfile=${report}`, ...asked],
+  ...["test", "--parallel", "--timeout=60000"],
+  ...["--reporter=junit", `--reporter-outfile=${report}`, ...asked],
 );
 const xml = await Bun.file(report)
   .text()
