@@ -355,7 +355,7 @@ test("deliveries are counted, and not what should have been delivered", async ()
   const [next] = await burst.run({ fleet: calm, places }, narrow, settings, [cell.outcome]);
   if (next?.outcome.kind !== "measured") throw new Error(JSON.stringify(next));
   expect(next.outcome.samples?.["rate"]?.[0]).toBe(highestRate);
-}, 30_000);
+}, 60_000);
 
 test("burst tries again what the machine was too busy for, and not for ever", async () => {
   const good = streamOf((send, event) => send(event));
@@ -381,7 +381,7 @@ test("burst tries again what the machine was too busy for, and not for ever", as
     kind: "invalid",
     reason: expect.stringMatching(/late$/),
   });
-}, 30_000);
+}, 60_000);
 
 test("an invalid run is played once more, and no more than that", async () => {
   const good = streamOf((send, event) => send(event));
