@@ -68,14 +68,15 @@ test("it is benched without an edit, through its own client", async () => {
   const few = ["--subscribers", "2", "--rate", "20", "--rounds", "1"];
   const work = ["--scenario", "fan-out", "--only", "carrier-pigeon", ...few, "--json"];
   const { code, stdout } = await bun("scripts/bench.ts", ...work);
-  expect(code).toBe(0);
   const { contenders, runs } = JSON.parse(stdout);
   expect(contenders).toMatchObject([{ name: "carrier-pigeon", kind: "tidings" }]);
   expect(contenders[0].deviations).toContain(
     "Driven through its own client, whose bytes cannot be counted.",
   );
-  // A busy machine may make a run invalid; nothing may be lost.
-  for (const { outcome } of runs) expect(["measured", "invalid"]).toContain(outcome.kind);
+  // A busy machine may make a run invalid, and all of them; nothing may be lost.
+  const kinds: string[] = runs.map(({ outcome }: { outcome: { kind: string } }) => outcome.kind);
+  for (const kind of kinds) expect(["measured", "invalid"]).toContain(kind);
+  expect(code).toBe(kinds.includes("measured") ? 0 : 1);
 }, 30_000);
 
 test.each([
