@@ -70,6 +70,8 @@ for (const scheme of ["http", "https"] as const)
         names.push(name);
         done(null);
       };
+      // Where the system's resolver leads. Of its ports others use some; of the other address's nobody.
+      await using canary = await rawServer(() => {});
       await using good = await rawServer(
         (socket) =>
           socket.on("data", (data) => {
@@ -78,9 +80,8 @@ for (const scheme of ["http", "https"] as const)
           }),
         tls && { ...tls, SNICallback },
         "127.0.0.2",
+        canary.port,
       );
-      // Where the system's resolver leads, on the same port.
-      await using canary = await rawServer(() => {}, undefined, "127.0.0.1", good.port);
       const { resolve, asked } = resolver(["127.0.0.2"], ["127.0.0.2"], ["127.0.0.1"]);
       await using provider = startProvider({ scheduleScale: 1, resolve });
       const { id } = await provider.register({ url: `${scheme}://localhost:${good.port}/` });
