@@ -66,7 +66,7 @@ test("a bench from end to end: the JSON, the report, and the same report again",
     code: 2,
     stderr: [expect.stringMatching(/^tidings: compare: /)],
   });
-}, 20_000);
+}, 60_000);
 
 test("a server that is killed and comes back makes every subscriber whole again", async () => {
   await using made = await scratch();
@@ -83,7 +83,7 @@ test("a server that is killed and comes back makes every subscriber whole again"
     "webhook",
   ]);
   for (const { outcome } of runs) expect(fine).toContain(outcome.kind);
-}, 30_000);
+}, 60_000);
 
 test("a bench that is stopped says so in a line, and leaves nothing behind", async () => {
   await using made = await scratch();
@@ -102,7 +102,7 @@ test("a bench that is stopped says so in a line, and leaves nothing behind", asy
   expect(await bench.stderr.text()).toEndWith("tidings: stopped before the end\n");
   expect(await bench.exited).toBe(130);
   expect(await readdir(folder)).toEqual(["out"]);
-}, 20_000);
+}, 60_000);
 
 test("a bench that could measure nothing says so, and ends with 1", async () => {
   await using made = await scratch();
@@ -125,7 +125,7 @@ test("a bench that could measure nothing says so, and ends with 1", async () => 
   expect(runs.filter(({ params }) => "pollMs" in params)).toEqual(told);
   expect(ended.code).toBe(1);
   expect(ended.stderr.at(-1)).toStartWith("tidings: nothing could be measured");
-}, 20_000);
+}, 60_000);
 
 /** A short bench in a folder, on a day of which `Date` says this. */
 const benchOn = async (today: string, scenario: string, folder: string) => {
@@ -143,7 +143,7 @@ test("a result that is not valid is kept, and said with where it lies", async ()
   expect(ended).toMatchObject({ code: 1, stdout: [] });
   expect(ended.stderr.at(-1)).toMatch(/^tidings: .*bench-today\.json: startedAt: /);
   expect(await Bun.file(join(folder, "bench-today.json")).json()).toHaveProperty("runs");
-}, 20_000);
+}, 60_000);
 
 test("a report that cannot be written takes no table with it", async () => {
   await using made = await scratch();
@@ -153,7 +153,7 @@ test("a report that cannot be written takes no table with it", async () => {
   expect(ended.code).toBe(1);
   expect(ended.stdout.join("\n")).toContain("idle");
   expect(ended.stderr.at(-1)).toMatch(/^tidings: .*\.html: EISDIR/);
-}, 20_000);
+}, 60_000);
 
 test("two of one title are refused before anything is measured", async () => {
   await using made = await scratch();

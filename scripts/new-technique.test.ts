@@ -77,7 +77,7 @@ test("it is benched without an edit, through its own client", async () => {
   const kinds: string[] = runs.map(({ outcome }: { outcome: { kind: string } }) => outcome.kind);
   for (const kind of kinds) expect(["measured", "invalid"]).toContain(kind);
   expect(code).toBe(kinds.includes("measured") ? 0 : 1);
-}, 30_000);
+}, 60_000);
 
 test.each([
   [[], "new takes one name"],

@@ -21,7 +21,7 @@ const current = async (path: string) => {
 test.concurrent.each(documents.filter((path) => path !== "README.md"))(
   "the generated parts of %s are up to date",
   current,
-  30_000,
+  60_000,
 );
 // It shows a retry, which takes its time, and curl.
 test.skipIf(whyMissing("curl") !== undefined)(

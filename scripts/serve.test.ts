@@ -4,7 +4,7 @@ import { launch } from "./launch.ts";
 import { whyMissing } from "./setup.ts";
 import { output } from "./testing.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(60_000);
 
 test.each([
   ["--options", '{"holdMs":"x"}', "holdMs: must be a number from 0 to 240000."],

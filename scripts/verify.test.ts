@@ -42,7 +42,7 @@ test("a server that says nothing, or half an answer, is one line after a while",
     expect(code).toBe(2);
   };
   await Promise.all([mute(""), mute("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")]);
-}, 30_000);
+}, 60_000);
 
 test.each([
   [["nonsense"], "unknown technique nonsense"],

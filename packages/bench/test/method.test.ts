@@ -80,7 +80,7 @@ test("what is dropped, doubled or out of order is found and counted", async () =
     doubled: 0,
     reordered: SUBSCRIBERS,
   });
-}, 10_000);
+}, 60_000);
 
 test("what a server says again later on is found, at a run's end and between two stretches", async () => {
   let saidAfterMs = NaN;
@@ -109,7 +109,7 @@ test("what a server says again later on is found, at a run's end and between two
   repeat();
   const second = await trial.play(stretch);
   expect([first, second].map(({ doubled }) => doubled)).toEqual([0, SUBSCRIBERS]);
-}, 10_000);
+}, 60_000);
 
 test("what is delivered before it is published is found", async () => {
   const next = (event: string) =>
@@ -161,7 +161,7 @@ test("a busy generator excuses what is late or lost, and nothing else", async ()
     kind: "failed",
     reason: expect.stringContaining("came twice"),
   });
-}, 10_000);
+}, 60_000);
 
 test("a run says how busy and how late the generator was", async () => {
   await using calm = new Calm(places);
@@ -173,7 +173,7 @@ test("a run says how busy and how late the generator was", async () => {
   expect(cpuPercent).toBeGreaterThan(0);
   expect(latenessP90Us).toBeGreaterThan(0);
   expect(latenessP99Us).toBeGreaterThanOrEqual(latenessP90Us);
-}, 10_000);
+}, 60_000);
 
 test("the audit gives the generator the run's payload, and holds it to account", async () => {
   const opened: number[] = [];
@@ -194,7 +194,7 @@ test("the audit gives the generator the run's payload, and holds it to account",
   );
   expect(opened).toEqual([40_000]);
   expect(await audit({ fleet, places }, lane, 40_000)).toMatchObject({ lane: "sse" });
-}, 10_000);
+}, 60_000);
 
 test("a stall delays all that was to be published meanwhile, and all of it shows", async () => {
   // A generator that waits for answers would publish one event late, and the others after it.
@@ -234,7 +234,7 @@ test("publishing goes on while a server is away, and all that had to wait shows"
   await using trial = await Trial.start(ground, forgetful, site);
   await trial.open(SUBSCRIBERS);
   expect(verdict(await trial.crash(stretch))).toMatchObject({ kind: "failed", doubled: 0 });
-}, 10_000);
+}, 60_000);
 
 test("whose server starts late has no part in the fleet of those who come after", async () => {
   const ground = { fleet, places };
@@ -267,7 +267,7 @@ test.skipIf(real.whyFree !== undefined)(
     expect(seen[0]).toEqual(real.load);
     expect(allowedCores()).toEqual(before);
   },
-  10_000,
+  60_000,
 );
 
 test.skipIf(real.whyFree !== undefined)(
@@ -284,7 +284,7 @@ test.skipIf(real.whyFree !== undefined)(
     expect(long.length).toBeGreaterThan(short.length);
     expect(Math.min(...long, ...short)).toBeGreaterThan(0);
   },
-  10_000,
+  60_000,
 );
 
 test.skipIf(real.whyFree !== undefined)(
@@ -317,7 +317,7 @@ test.skipIf(whyBlind() !== undefined)(
     expect(rssBytesPerSubscriber).toBeGreaterThan(150_000);
     expect(rssBytesPerSubscriber).toBeLessThan(300_000);
   },
-  20_000,
+  60_000,
 );
 
 test("a server that does not start is its own failure, and the others go on", async () => {
@@ -333,7 +333,7 @@ test("a server that does not start is its own failure, and the others go on", as
   const outcomes = new Map(runs.map(({ contender, outcome }) => [contender, outcome]));
   expect(outcomes.get("sse/bad")).toMatchObject({ kind: "failed", reason: "no port" });
   expect(outcomes.get(good.name)?.kind).not.toBe("failed");
-}, 10_000);
+}, 60_000);
 
 test("deliveries are counted, and not what should have been delivered", async () => {
   const arrivals: number[] = [];
@@ -406,7 +406,7 @@ test("an invalid run is played once more, and no more than that", async () => {
   // A and B.
   expect(await played(1)).toEqual({ kinds: ["measured", "measured"], plays: 4 });
   expect(await played(2)).toEqual({ kinds: ["invalid", "measured"], plays: 4 });
-}, 20_000);
+}, 60_000);
 
 test("a run that fails voids all of its cells, and all that it can no longer try", async () => {
   const settings = { ...once, subscribers: SUBSCRIBERS };
@@ -427,7 +427,7 @@ test("a run that fails voids all of its cells, and all that it can no longer try
     for (const { outcome } of cells)
       expect(outcome.kind === "failed" && outcome.reason).toContain(reason);
   }
-}, 30_000);
+}, 60_000);
 
 test("a process of the generator that dies leaves nobody waiting", async () => {
   await using mortal = new Fleet(places);

@@ -62,19 +62,19 @@ describe("a server that is broken on purpose", () => {
     const { outcome } = await playFault(cut, offByOneLane(1), { quick: true, deadlineMs: 3_000 });
     expect(cell(outcome)).toMatch(/^[1-9]\d*\/0\/0\/0 /);
     expect(isWhole(outcome)).toBe(false);
-  }, 30_000);
+  }, 60_000);
 
   test("shows as a double", async () => {
     const { outcome } = await playFault(cut, offByOneLane(-1), { quick: true });
     expect(cell(outcome)).toMatch(/^0\/[1-9]\d*\/0\/0 /);
     expect(isWhole(outcome)).toBe(false);
-  }, 30_000);
+  }, 60_000);
 
   test("shows as a double at the hand-over, when it goes live from a moment before", async () => {
     const lane = { technique: sse, subscribe, start: inProcess(doubling), ours: true };
     const { outcome } = await playFault(named("cut at the hand-over"), lane);
     expect(cell(outcome)).toMatch(/^0\/[1-9]\d*\/0\/0 /);
-  }, 30_000);
+  }, 60_000);
 
   test("shows as a gap, when it forgets what it had promised", async () => {
     if (!provider) return expect.unreachable("no technique is durable");

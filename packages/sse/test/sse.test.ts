@@ -359,7 +359,7 @@ describe("the end", () => {
     await healthy.until(frame(1_051));
     expect(house.feed.readers).toBe(1);
     stalled.destroy();
-  }, 40_000);
+  }, 60_000);
 
   test("STATUS-1: one that leaves in the middle of what it reads was not cut", async () => {
     await using house = start();

@@ -254,7 +254,7 @@ test("WS-10, STATUS-1: a reader that does not read is cut and counted; the other
   );
   stalled.resume();
   await gone;
-}, 30_000);
+}, 60_000);
 
 test("WS-11: on shutdown every socket is closed with 1001", async () => {
   const { url, closing, status } = start();
