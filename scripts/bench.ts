@@ -23,7 +23,6 @@ import {
   whyBlind,
   type Contender,
   type Mode,
-  type Scenario,
 } from "@tidings/bench/engine";
 import { access, constants, mkdir } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
@@ -40,7 +39,7 @@ const usage = `usage: bun run bench [options]              measures, in under th
   --peers            with nchan, ws, Socket.IO and more
   --scenario NAME    ${scenarios.map(({ name }) => name).join(", ")};
                      default: those for which three minutes have room
-  --rounds N         1 to 100; default 9 of fan-out and 5 of the others;
+  --rounds N         1 to 100; default 8 of fan-out and 5 of the others;
                      with --quick 2, with --full 5 of all
   --subscribers N    how many there are; default: the scenario's own number
   --rate N           events in a second; default: the scenario's own rate
@@ -153,13 +152,6 @@ const shownAudits = (audits: Result["audit"]): string =>
     }),
   ].join("\n");
 
-/** Who is left out of what. */
-const cutShort = (): string => {
-  const names = (who: Scenario["whenShort"]) =>
-    scenarios.filter(({ whenShort }) => whenShort === who).map(({ name }) => name);
-  return `${names("techniques").join(", ")} without baselines, no ${names("nobody").join(", ")}`;
-};
-
 /** What changes the figures; where they are written does not, and is nobody's business. */
 const flagsThatMatter = (): readonly string[] =>
   Object.entries(values).flatMap(([name, value]) =>
@@ -195,8 +187,11 @@ const measure = async () => {
     fail(`--subscribers: ${descriptors} files may be open here; raise it with \`ulimit -n\``);
   const folder = await folderFor(".tidings/bench");
   say(`This takes about ${duration(estimateMs(selection, settings))}.`);
+  const long = scenarios.filter(({ isLong }) => isLong).map(({ name }) => name);
   if (settings.isShort && !values.quick)
-    say(`For all of it there is no time: ${cutShort()}; --full has everything.`);
+    say(
+      `There is no time for ${long.join(", ")}: --scenario ${long[0]} plays it, --full plays all.`,
+    );
   const blind = whyBlind();
   if (blind !== undefined) say(`${blind}: such figures are left out.`);
   const progress = showProgress();

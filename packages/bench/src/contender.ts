@@ -9,6 +9,8 @@ export interface StartOptions {
   readonly port?: number | undefined;
   /** A technique's own options; those that it does not have are left out. */
   readonly options?: Readonly<Record<string, unknown>> | undefined;
+  /** Told the process as soon as there is one, long before it is ready. */
+  readonly onSpawn?: ((pid: number) => void) | undefined;
 }
 
 /** A server that was started for a run. */

@@ -2,7 +2,7 @@
 // a framework; and on request what others have written.
 import type { Technique } from "@tidings/shared";
 import { laneName } from "@tidings/conformance";
-import { launch, run } from "../../../scripts/launch.ts";
+import { run, serve } from "../../../scripts/launch.ts";
 import { optionsFor } from "../../../scripts/options.ts";
 import { techniques } from "../../../scripts/techniques.ts";
 import type { Contender, StartOptions } from "./contender.ts";
@@ -35,12 +35,12 @@ const tidings = (technique: Technique): Contender => {
     wire: wire ?? { kind: "client", technique: technique.name },
     publishPath: "/events",
     resumes: technique.capabilities.replay === true,
-    start: async ({ options, ...rest }: StartOptions) =>
-      launch(technique.name, {
-        ...quiet,
-        ...rest,
-        options: await optionsFor(technique.name, options),
-      }),
+    start: async ({ options, onSpawn, ...rest }: StartOptions) => {
+      const own = await optionsFor(technique.name, options);
+      const server = serve(technique.name, { ...quiet, ...rest, options: own });
+      onSpawn?.(server.pid);
+      return { ...server, url: await server.ready };
+    },
   };
 };
 
@@ -58,8 +58,9 @@ const baseline = ({ lane, title }: Contender): Contender => ({
   wire: baselineWire(lane),
   publishPath: "/events",
   resumes: false,
-  async start({ prefix, port = 0 }) {
+  async start({ prefix, port = 0, onSpawn }) {
     const server = run(lane, [BASELINE, lane, `${port}`], { ...quiet, prefix });
+    onSpawn?.(server.pid);
     return { ...server, url: await server.ready };
   },
 });

@@ -14,10 +14,14 @@
 // is killed changes nothing: what nobody takes is tried again, and is late.
 //
 // A run warms up, and only then it is measured. Rounds go over all contenders of a scenario, each round
-// in an order of its own from a seed. There are five; without options, nine of fan-out. In fan-out, and
-// with `--full` everywhere, one contender runs twice in each round (A and B): how far it is from itself
-// is the noise. Three minutes have no room for more: without options burst is not played, and baselines
-// take part in fan-out alone. Whoever chooses contenders, a scenario or rounds is given all of that.
+// in an order of its own from a seed. There are five; without options, eight of fan-out. In fan-out each
+// technique runs twice in each round (A and B), and with `--full` one of them everywhere: how far it is
+// from itself is the noise. Three minutes have no room for burst: it is played with `--full`, and for
+// whoever chooses contenders, a scenario or rounds.
+//
+// The server of the next run is started while subscribers are opened and warmed up. From 20 ms before
+// anything is measured until that is over, it stands still (SIGSTOP), however far it has come. Peers,
+// and all servers of storm, are started when their run begins.
 //
 // Where processes can be pinned, one more does the same small work on the server's core every 20 ms,
 // about 1.5 % of it. What that takes shows how quick the core is at the time: it moves with what else
@@ -55,6 +59,8 @@ import { planOf, type Planned, type Selection } from "./plan.ts";
 import { SCHEMA, type Audit, type Params, type Result, type Run } from "./result.ts";
 import type { Cell } from "./scenario.ts";
 import type { Settings } from "./settings.ts";
+import { Standby } from "./standby.ts";
+import type { Ground } from "./trial.ts";
 
 /** What a bench is doing. */
 export interface Progress {
@@ -99,7 +105,8 @@ export const bench = async (options: BenchOptions): Promise<Result> => {
   const where = places();
   // What is done here must not disturb the servers on their core.
   using _ = stayOn(...where.load);
-  const ground = { fleet: createFleet(where), places: where, createFleet };
+  await using standby = new Standby(where);
+  const ground = { fleet: createFleet(where), places: where, standby, createFleet };
   const plan = planOf(options, settings);
   const played = scenarios.filter((one) => plan.some(({ scenario }) => scenario === one));
   const totalMs = estimateMs(options, settings);
@@ -118,8 +125,9 @@ export const bench = async (options: BenchOptions): Promise<Result> => {
     }
     onAudit?.(audits);
     const runs: Run[] = [];
-    for (const planned of plan) {
+    for (const [place, planned] of plan.entries()) {
       progress(nameOf(planned, plan));
+      await standby.turn(planned.contender, plan[place + 1]?.contender);
       runs.push(...(await play(ground, planned, settings, runs)));
       doneMs += planned.estimateMs;
     }
@@ -159,7 +167,7 @@ const nameOf = ({ scenario, contender, round, replica }: Planned, plan: readonly
 };
 
 const play = async (
-  ground: { fleet: Fleet; places: Places; createFleet: (places: Places) => Fleet },
+  ground: Ground & { fleet: Fleet; createFleet: (places: Places) => Fleet },
   planned: Planned,
   settings: Settings,
   before: readonly Run[],

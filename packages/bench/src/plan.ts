@@ -22,49 +22,44 @@ export interface Selection {
 
 /**
  * What runs when. The rounds of a scenario go over its contenders, each in an order of its own, so that
- * whatever changes on the machine meets all of them. In fan-out, and everywhere with --full, one
- * contender runs twice in each round: how far it is from itself is the noise.
+ * whatever changes on the machine meets all of them. In fan-out each technique runs twice in each
+ * round, and one contender everywhere with --full: how far it is from itself is the noise.
  */
 export const planOf = ({ scenarios, contenders }: Selection, settings: Settings): Planned[] => {
   const random = createRandom(settings.seed);
-  const once = contenders.map((contender): Entry => ({ contender }));
-  const twice = withReplica(contenders);
-  const techniques = once.filter(({ contender }) => contender.kind === "tidings");
-  const entriesOf = ({ whenShort }: Scenario): readonly Entry[] => {
-    if (whenShort === "everybody" || settings.mode === "full") return twice;
-    if (!settings.isShort) return once;
-    return whenShort === "techniques" ? techniques : [];
-  };
-  return scenarios.flatMap((scenario) =>
-    Array.from({ length: roundsOf(scenario, settings) }, (_, i) => i + 1).flatMap((round) =>
-      shuffled(entriesOf(scenario), random).map((entry, place) => ({
-        ...entry,
-        scenario,
-        round,
-        order: place + 1,
-        estimateMs: scenario.estimateMs(entry.contender, settings),
-      })),
-    ),
-  );
+  const techniques = contenders.filter(({ kind }) => kind === "tidings");
+  // The one with the least to wait for shows the noise of the machine best.
+  const one = contenders.filter(({ name }) => name === "sse");
+  const twiceIn = ({ isFirst }: Scenario): readonly Contender[] =>
+    isFirst ? techniques : settings.mode === "full" ? one : [];
+  const entriesOf = (scenario: Scenario): readonly Entry[] =>
+    contenders.flatMap((contender): Entry[] =>
+      twiceIn(scenario).includes(contender)
+        ? [
+            { contender, replica: "A" },
+            { contender, replica: "B" },
+          ]
+        : [{ contender }],
+    );
+  return scenarios
+    .filter(({ isLong }) => !isLong || !settings.isShort)
+    .flatMap((scenario) =>
+      Array.from({ length: roundsOf(scenario, settings) }, (_, i) => i + 1).flatMap((round) =>
+        shuffled(entriesOf(scenario), random).map((entry, place) => ({
+          ...entry,
+          scenario,
+          round,
+          order: place + 1,
+          estimateMs: scenario.estimateMs(entry.contender, settings),
+        })),
+      ),
+    );
 };
 
-const roundsOf = ({ whenShort }: Scenario, { rounds, roundsOfFirst }: Settings): number =>
-  whenShort === "everybody" ? roundsOfFirst : rounds;
+const roundsOf = ({ isFirst }: Scenario, { rounds, roundsOfFirst }: Settings): number =>
+  isFirst ? roundsOfFirst : rounds;
 
 type Entry = Pick<Planned, "contender" | "replica">;
-
-// The one with the least to wait for shows the noise of the machine best.
-const withReplica = (contenders: readonly Contender[]): readonly Entry[] => {
-  const twice = contenders.find(({ name }) => name === "sse") ?? contenders[0];
-  return contenders.flatMap((contender): Entry[] =>
-    contender === twice
-      ? [
-          { contender, replica: "A" },
-          { contender, replica: "B" },
-        ]
-      : [{ contender }],
-  );
-};
 
 const shuffled = <Item>(
   items: readonly Item[],

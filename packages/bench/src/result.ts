@@ -91,8 +91,8 @@ export interface Run {
   /** The contender's name. */
   readonly contender: string;
   /**
-   * One contender runs twice in each round: `A` counts like every other run, `B` is only there to
-   * show by how much the same server differs from itself.
+   * Where a contender runs twice in each round: `A` counts like every other run, `B` is there to show
+   * by how much the same server differs from itself.
    */
   readonly replica?: "A" | "B";
   /** From 1. */

@@ -13,10 +13,12 @@ export interface Cell {
 /** One kind of work, the same for every contender. */
 export interface Scenario extends Omit<Named, "params"> {
   /**
-   * Who takes part when time is short: everybody, and one contender twice, so that the noise is
-   * known; the techniques alone; or nobody, so that it has to be asked for.
+   * Its figures are compared most: it has more rounds, and each technique runs twice in each, which
+   * shows the noise. Default false.
    */
-  readonly whenShort: "everybody" | "techniques" | "nobody";
+  readonly isFirst?: boolean;
+  /** Three minutes have no room for it, so it has to be asked for. Default false. */
+  readonly isLong?: boolean;
   /** Options of the command that change nothing in it. */
   readonly ignores?: readonly ("rate" | "payload")[];
   params(settings: Settings): Params;

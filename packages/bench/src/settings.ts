@@ -6,9 +6,9 @@ export interface Settings {
   readonly mode: Mode;
   /** How often each contender runs in each scenario, */
   readonly rounds: number;
-  /** and in fan-out, whose figures are compared most. */
+  /** and in the one whose figures are compared most. */
   readonly roundsOfFirst: number;
-  /** Whether there is no time for everybody in every scenario. */
+  /** Whether there is no time for scenarios that take long. */
   readonly isShort: boolean;
   /** Of the order of the runs, the moments of publication, and the jitter of all pauses. */
   readonly seed: number;
@@ -24,7 +24,7 @@ const modes: Readonly<
   Record<Mode, Pick<Settings, "rounds" | "roundsOfFirst" | "warmUpMs" | "measureMs">>
 > = {
   quick: { rounds: 2, roundsOfFirst: 2, warmUpMs: 200, measureMs: 400 },
-  default: { rounds: 5, roundsOfFirst: 9, warmUpMs: 100, measureMs: 300 },
+  default: { rounds: 5, roundsOfFirst: 8, warmUpMs: 100, measureMs: 250 },
   full: { rounds: 5, roundsOfFirst: 5, warmUpMs: 1_000, measureMs: 3_000 },
 };
 

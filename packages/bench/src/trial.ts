@@ -8,11 +8,14 @@ import type { Stretch } from "./load/worker.ts";
 import { CpuClock, pinTo, rssBytes, whyBlind, type Places } from "./machine.ts";
 import { LEAST_TO_WEIGH } from "./metrics.ts";
 import type { Failed, Invalid, Measured } from "./result.ts";
+import type { Standby } from "./standby.ts";
 
 /** What a trial runs on. */
 export interface Ground {
   readonly fleet: Fleet;
   readonly places: Places;
+  /** Has the servers started beforehand. Default: each is started when it is wanted. */
+  readonly standby?: Standby | undefined;
 }
 
 export interface TrialOptions extends Pick<Site, "pollMs" | "backOffMs" | "seed"> {
@@ -51,9 +54,11 @@ export interface Crash extends Seen {
 // What the first ones have left behind is cleared away meanwhile.
 const SETTLE_MS = 100;
 // Time to tell all processes what comes.
-const LEAD_MS = 30;
+const LEAD_MS = 20;
+// So long before one measures, everything else on the core stands still.
+const CALM_MS = 20;
 // So long before the schedule begins the server is killed: none of it is taken by the one that dies.
-const DYING_MS = 20;
+const DYING_MS = 15;
 const SAMPLE_MS = 100;
 
 export class Trial implements AsyncDisposable {
@@ -77,12 +82,12 @@ export class Trial implements AsyncDisposable {
 
   /** Starts the server. */
   static async start(
-    { fleet, places }: Ground,
+    { fleet, places, standby }: Ground,
     contender: Contender,
     options: TrialOptions,
   ): Promise<Trial> {
     // The fleet of now: after a run that hangs, even in this start, the others have a new one.
-    const ground = { fleet, places };
+    const ground = { fleet, places, standby };
     return new Trial(ground, contender, options, await start(ground, contender, options));
   }
 
@@ -125,9 +130,15 @@ export class Trial implements AsyncDisposable {
   async play(options: StretchOptions): Promise<Seen> {
     const stretch = this.#next(options);
     const { measureFrom, measureTo } = stretch;
+    const hold = async () => {
+      await until(measureFrom - CALM_MS);
+      using _ = this.#ground.standby?.hold();
+      await until(measureTo);
+    };
     const [account, seen] = await Promise.all([
       this.#fleet.play(stretch),
       this.#watch(measureFrom, () => measureTo),
+      hold(),
     ]);
     return { ...account, ...seen };
   }
@@ -137,6 +148,7 @@ export class Trial implements AsyncDisposable {
    * published as soon as there is somebody to take it.
    */
   async crash(options: StretchOptions): Promise<Crash> {
+    using _ = this.#ground.standby?.hold();
     const stretch = this.#next(options);
     const { schedule, deadline } = stretch;
     let end = deadline;
@@ -210,11 +222,12 @@ const wholeSlots = (ms: number, rate: number): number =>
   rate > 0 ? (Math.ceil((ms * rate) / 1000) * 1000) / rate : ms;
 
 const start = (
-  { places }: Ground,
+  { places, standby }: Ground,
   contender: Contender,
   { options }: TrialOptions,
   port?: number,
 ): Promise<Server> => {
+  if (standby && !options && port === undefined) return standby.start(contender);
   const prefix = places.server === undefined ? [] : pinTo(places.server);
   return contender.start({ prefix, options, port });
 };

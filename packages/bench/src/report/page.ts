@@ -9,7 +9,7 @@ import { answerOf, type Answer } from "./answer.ts";
 import { colourOf, dashOf, signOf } from "./draw.ts";
 import { plotsOf, type Drawn, type Figures } from "./plots.ts";
 import { summaryOf, type Entry, type Summary } from "./summary.ts";
-import { legendOf, NO_NOISE, noiseOfText, notesOf, textOf } from "./text.ts";
+import { legendOf, NO_NOISE, notesOf, textOf, WHOSE_NOISE } from "./text.ts";
 import {
   conditionsOf,
   digits,
@@ -110,7 +110,7 @@ const METHOD = [
   "The load generator is measured first, against a server that does nothing. A run in which it was the bottleneck is invalid, and no figure: it used more than 90 % of a core, or was more than 10 ms late one time in ten (idle: 100 ms, storm: 50 ms). In burst, a rate that was held counts, however busy the generator was. A p99 may hold that much of the generator; the raw result says for each run how much it was.",
   `Figures are medians over the rounds. From ${ENOUGH_ROUNDS} rounds on they have ${CONFIDENCE * 100} % percentile bootstrap intervals; with five rounds that reaches from the lowest to the highest. Contenders are compared by their ratio within each round. What an interval cannot tell from 1, or what is within the noise, is a tie.`,
   "Beside each run of fan-out, idle and frontier a small work on the server's core shows how quick that is at the time. No figure is corrected by it; `bench compare` takes it out of the differences that it judges.",
-  `The noise is what one contender, sse where it takes part, differs by from itself when it runs twice in each round of the same scenario. With fewer than ${ENOUGH_ROUNDS} rounds there are no intervals and no marks; which one when is then judged by what ${CONFIDENCE * 100} % of that contender's own single rounds stay within, by Student's t.`,
+  `The noise is what a contender differs by from itself when it runs twice in each round of the same scenario: in fan-out each technique, with --full sse everywhere. With fewer than ${ENOUGH_ROUNDS} rounds there are no intervals and no marks; which one when is then judged by what ${CONFIDENCE * 100} % of such single rounds stay within, by Student's t.`,
 ];
 
 const noiseTable = ({ floors }: Summary): string => {
@@ -119,7 +119,7 @@ const noiseTable = ({ floors }: Summary): string => {
     `${scenario}: ${figures[figure].title}`,
     percent(ratio),
   ]);
-  return `<p>${esc(noiseOfText(floors))} no difference below these is called one.</p>
+  return `<p>${esc(WHOSE_NOISE)} no difference below these is called one.</p>
 <details><summary>The figures</summary>${tableOf({ head: ["", "noise"], rows })}</details>`;
 };
 

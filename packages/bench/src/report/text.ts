@@ -93,22 +93,22 @@ export const notesOf = (
   return [...reasonsOf(lacks), ...leftOut];
 };
 
-/** What no difference may be smaller than, by the contender that ran twice. */
+/** What no difference may be smaller than. */
 const noiseText = ({ floors }: Summary): string => {
   if (floors.length === 0) return NO_NOISE;
   const parts = [...Map.groupBy(floors, ({ scenario }) => scenario)].map(([scenario, own]) => {
     const each = own.map(({ figure, ratio }) => `${figures[figure].title} ${percent(ratio)}`);
     return `in ${scenario} ${each.join(" · ")}`;
   });
-  return `${noiseOfText(floors)} ${parts.join("; ")}.`;
+  return `${WHOSE_NOISE} ${parts.join("; ")}.`;
 };
 
 export const NO_NOISE =
   "Too little could be measured twice in a round to know how large the noise is.";
 
 /** Whose noise it is. */
-export const noiseOfText = ([floor]: readonly Floor[]): string =>
-  `The noise is what ${floor?.contender} differs by from itself, run twice in each round:`;
+export const WHOSE_NOISE =
+  "The noise is what those that ran twice in each round differ by from themselves, at the most:";
 
 /** What the marks mean, and of how many rounds the figures are. */
 export const legendOf = ({ rounds, steps }: Summary): string =>

@@ -50,7 +50,7 @@ export const burst: Scenario = {
   name: "burst",
   title: "Burst",
   question: "How many events in a second can be delivered, in time and without loss?",
-  whenShort: "nobody",
+  isLong: true,
   ignores: ["rate"],
   params: work,
   cells: () => [{}],

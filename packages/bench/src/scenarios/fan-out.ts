@@ -8,7 +8,7 @@ const work = ({ mode, subscribers, rate, payloadBytes }: Settings) => ({
   subscribers: subscribers ?? 100,
   rate: rate ?? 20,
   payloadBytes,
-  pollMs: mode === "full" ? 1_000 : 200,
+  pollMs: mode === "full" ? 1_000 : 100,
 });
 
 // Who cannot keep up delivers late, and that is its figure. After so long it is a loss.
@@ -19,7 +19,7 @@ export const fanOut: Scenario = {
   name: "fan-out",
   title: "Fan-out",
   question: "What does it cost to give each of many subscribers every event, and how old is it?",
-  whenShort: "everybody",
+  isFirst: true,
   params: work,
   cells: () => [{}],
   estimateMs: (contender, settings) =>

@@ -11,10 +11,10 @@ const work = ({ subscribers, payloadBytes }: Settings) => ({
 });
 
 const ratesOf = ({ mode, rate }: Settings): readonly number[] =>
-  rate !== undefined ? [rate] : mode === "full" ? [2, 10, 40, 160] : [8, 80];
+  rate !== undefined ? [rate] : mode === "full" ? [2, 10, 40, 160] : [16, 80];
 
 const pausesOf = ({ mode }: Settings): readonly number[] =>
-  mode === "full" ? [100, 300, 1_000] : [100, 300];
+  mode === "full" ? [100, 300, 1_000] : [50, 150];
 
 // Only who rests between two polls has an interval to choose.
 const pausesFor = (contender: Contender, settings: Settings) =>
@@ -27,7 +27,7 @@ const paramsOf = (pollMs: number, rate: number): Params =>
 const EVENTS = 3;
 const stretchOf = ({ mode }: Settings, rate: number, pauseMs: number) => ({
   warmUpMs: Math.max(60, pauseMs),
-  measureMs: Math.max(mode === "full" ? 1_500 : 250, pauseMs, (EVENTS * 1000) / rate),
+  measureMs: Math.max(mode === "full" ? 1_500 : 150, pauseMs, (EVENTS * 1000) / rate),
 });
 
 /** Staleness against cost, over poll intervals and event rates. */
@@ -35,7 +35,6 @@ export const frontier: Scenario = {
   name: "frontier",
   title: "Frontier",
   question: "Which one should I use? How old may an event be, and what does it cost to have it?",
-  whenShort: "techniques",
   params: work,
   cells: (contender, settings) =>
     pausesFor(contender, settings).flatMap((pollMs) =>

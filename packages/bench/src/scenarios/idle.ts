@@ -10,19 +10,18 @@ const work = ({ subscribers, payloadBytes }: Settings) => ({
   pollMs: 1_000,
 });
 
-const warmUpMs = 150;
+const warmUpMs = 50;
 // More subscribers than elsewhere, and the pause before the first weighing.
 const WEIGH_MS = 200;
 // All that the generator has to do is to poll, once in a second. The rest the system counts.
 const TOLERANCE_MS = 100;
-const measureMs = ({ mode }: Settings) => (mode === "full" ? 15_000 : 400);
+const measureMs = ({ mode }: Settings) => (mode === "full" ? 15_000 : 200);
 
 /** Subscribers, and no events. */
 export const idle: Scenario = {
   name: "idle",
   title: "Idle",
   question: "What does a subscriber cost while nothing happens?",
-  whenShort: "techniques",
   ignores: ["rate", "payload"],
   params: work,
   cells: () => [{}],

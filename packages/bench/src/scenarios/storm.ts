@@ -11,13 +11,13 @@ const work = ({ subscribers, rate, payloadBytes }: Settings) => ({
   subscribers: subscribers ?? 100,
   rate: rate ?? 10,
   payloadBytes,
-  pollMs: 300,
+  pollMs: 150,
   backOffMs: 25,
 });
 
 const BEFORE_MS = 100;
 // Long enough that they come back while it goes on.
-const AFTER_MS = 500;
+const AFTER_MS = 400;
 const PATIENCE_MS = 10_000;
 // Two starts, and about half a second until everybody is back.
 const TAKES_MS = 2 * OPEN_MS + BEFORE_MS + AFTER_MS;
@@ -32,7 +32,6 @@ export const storm: Scenario = {
   name: "storm",
   title: "Storm",
   question: "The server is killed and started again: when does every subscriber have everything?",
-  whenShort: "techniques",
   params: work,
   cells: () => [{}],
   estimateMs: ({ resumes }) => (resumes ? TAKES_MS : 0),

@@ -22,6 +22,12 @@ export const ascending = (values: readonly number[]) => values.toSorted((a, b) =
 export const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
+/** The mean without the lowest and the highest quarter, so that single ones disturb it little. */
+export const middle = (values: readonly number[]): number => {
+  const cut = Math.floor((values.length + 1) / 4);
+  return mean(ascending(values).slice(cut, values.length - cut));
+};
+
 /** The middle one, or the mean of the two in the middle. */
 export const median = (values: readonly number[]): number => {
   const sorted = ascending(values);

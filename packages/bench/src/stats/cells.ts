@@ -10,7 +10,7 @@ export interface Cell {
   readonly params: Params;
   /** The rounds that count, each with its number. */
   readonly rounds: readonly { readonly round: number; readonly outcome: Measured }[];
-  /** The second runs of the contender that runs twice. */
+  /** The second runs of who runs twice in each round. */
   readonly again: Cell["rounds"];
   /** Why there are no figures: a round that failed, or too few that could be measured. */
   readonly problem?: Exclude<Outcome, Measured>;

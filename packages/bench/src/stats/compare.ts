@@ -13,7 +13,7 @@ import {
   type Cell,
 } from "./cells.ts";
 import { atOnePace, COST, isServerCpu } from "./core.ts";
-import { departure, floorOf, noiseOf, type Noise } from "./noise.ts";
+import { departure, floorBeside, noiseOf, type Noise } from "./noise.ts";
 import {
   chanceOf,
   isOfMachine,
@@ -57,8 +57,11 @@ export interface Comparison {
   readonly warnings: readonly string[];
 }
 
-/** Of the differences that are called real, no more than this share is expected to be chance. */
-const FALSE_SHARE = 0.05;
+/**
+ * Of the differences that are called real, no more than these shares are expected to be chance. What a
+ * delivery costs is the first question: the many other figures shall not drown it.
+ */
+const FALSE_SHARE = { cost: 0.05, others: 0.025 };
 /** How sure each change's interval is meant to be. */
 const INTERVAL = 0.99;
 /** From here on it is said that the machine has changed. */
@@ -71,15 +74,15 @@ export const HOW = [
   "CPU is taken as it would be at one pace of the server's core, where each run has looked at that: by",
   "which power of the pace it goes is learnt from all runs of a lane.",
   "Each round's figure is held against what the baselines and peers took more or less than usual in the",
-  "same round, the one in the middle: of CPU per delivery all of them, of other figures those of the same lane, of the",
+  "same round, the highest and the lowest left out: of CPU per delivery all of them, of other figures those of the same lane, of the",
   "highest rate none. What they share is the machine, and not the code.",
   "The logarithms of that are compared with Student's t. Where there is nothing to hold it against, a",
   "difference has to exceed what baselines and peers moved by in other scenarios, and a time",
   "what the other techniques moved by in the same one, and CPU half as much again. A difference",
   "is called real when it survives the correction for so many comparisons (Benjamini-Hochberg, false",
-  `discovery rate ${FALSE_SHARE * 100} %, half of it for CPU per delivery and half for all else), and is larger than 1 % (a highest rate: than a third, which is a step) and than what the one contender that runs twice in a`,
-  "scenario (sse, where it takes part) differs by from itself. What a technique fails at, lacks or has",
-  "as 0 in one result only has no ratio, and is called changed.",
+  `discovery rate ${FALSE_SHARE.cost * 100} % for CPU per delivery and ${FALSE_SHARE.others * 100} % for all else), and is larger than 1 % (a highest rate: than a third, which is a step) and`,
+  "than the noise: half of what the technique differs by from itself where it ran twice in each round, else what others that did differ by at the most.",
+  "What a technique fails at, lacks or has as 0 in one result only has no ratio, and is called changed.",
 ].join(" ");
 
 const keyOf = ({ scenario, contender, params }: Cell): string =>
@@ -267,16 +270,14 @@ const judged = (
   tested: readonly Tested[],
   noises: readonly (readonly Noise[])[],
 ): readonly Change[] =>
-  // What a delivery costs is the first question, and the steadiest figure: the many others shall
-  // not drown it. Either kind may err half as often.
-  [true, false].flatMap((isCost) => {
+  ([true, false] as const).flatMap((isCost) => {
     const family = tested.filter(({ figure }) => (figure === COST) === isCost);
     const chances = family.map(({ shift }) => chanceOf(shift));
-    const real = believable(chances, FALSE_SHARE / 2);
+    const real = believable(chances, isCost ? FALSE_SHARE.cost : FALSE_SHARE.others);
     return family.map(({ shift, ...change }, place): Change => {
       const { cell, figure } = change;
       const ratio = ratioOf(shift, INTERVAL);
-      const floors = noises.map((noise) => floorOf(noise, cell.scenario.name, figure));
+      const floors = noises.map((noise) => floorBeside(noise, cell, figure));
       const floor = Math.max(...floors, Math.exp(shift.drift));
       const larger = departure(ratio.value) > floor;
       const verdict = real[place] && larger ? wordFor(figure, ratio.value) : "same";

@@ -35,9 +35,9 @@ const noiseIn = (noise: readonly Noise[], scenario: string, figure: Figure): rea
   noise.filter((one) => one.figure === figure && one.cell.scenario.name === scenario);
 
 /**
- * The ratio up to which a difference is no difference: what one contender differs by from itself in
- * the same scenario. Of many rounds it is their median; of too few for that, what 95 % of such ratios
- * of single rounds stay within, by Student's t.
+ * The ratio up to which a difference is no difference: what a contender that runs twice differs by
+ * from itself in the same scenario, at the most. Of many rounds it is their median; of too few for
+ * that, what 95 % of such ratios of single rounds stay within, by Student's t.
  */
 export const floorOf = (
   noise: readonly Noise[],
@@ -51,6 +51,22 @@ export const floorOf = (
   const squares = known.flat().map((ratio) => Math.log(ratio) ** 2);
   const spread = Math.sqrt(squares.reduce((sum, square) => sum + square, 0) / squares.length);
   return Math.max(least, Math.exp(critical(1 - CONFIDENCE, squares.length) * spread));
+};
+
+/**
+ * The same for a contender against itself in another result, where the mean of both its runs counts:
+ * half of what they differ by. Where it did not run twice, it is what others that did differ by.
+ */
+export const floorBeside = (
+  noise: readonly Noise[],
+  { scenario, contender }: Pick<Cell, "scenario" | "contender">,
+  figure: Figure,
+): number => {
+  const own = noise.filter(({ cell }) => cell.contender.name === contender.name);
+  const isTwice = noiseIn(own, scenario.name, figure).length > 0;
+  return isTwice
+    ? Math.max(leastOf(figure), Math.sqrt(floorOf(own, scenario.name, figure)))
+    : floorOf(noise, scenario.name, figure);
 };
 
 /** How two cells that did the same work differ in a figure. */
@@ -82,10 +98,9 @@ export const differenceOf = (
   return { ratio, tie: within || (enough && ratio.low <= 1 && ratio.high >= 1) };
 };
 
-/** What no difference may be smaller than, by the contender that ran twice, for those who read it. */
+/** What no difference may be smaller than, for those who read it. */
 export interface Floor {
   readonly scenario: string;
-  readonly contender: string;
   readonly figure: Figure;
   readonly ratio: number;
 }
@@ -95,12 +110,7 @@ export const floorsOf = (noise: readonly Noise[]): readonly Floor[] => {
   for (const { cell, figure, ratios } of noise) {
     const scenario = cell.scenario.name;
     const ratio = floorOf(noise, scenario, figure, ratios.length);
-    floors.set(`${scenario} ${figure}`, {
-      scenario,
-      contender: cell.contender.title,
-      figure,
-      ratio,
-    });
+    floors.set(`${scenario} ${figure}`, { scenario, figure, ratio });
   }
   return [...floors.values()];
 };

@@ -1,6 +1,6 @@
 // By how much a figure has shifted between two results, beside what shows the machine's own moves.
 import { figures, type Figure } from "../metrics.ts";
-import { mean, median } from "./bootstrap.ts";
+import { mean, median, middle } from "./bootstrap.ts";
 import { laneOf, valuesOf, workOf, type Cell } from "./cells.ts";
 import { COST, isServerCpu } from "./core.ts";
 import { beyond, critical } from "./student.ts";
@@ -47,7 +47,7 @@ const sidesOf = ({ old, now }: Pair, figure: Figure) => [logsOf(old, figure), lo
 
 /**
  * Both results' logarithms, less what the yardsticks were above their own mean in the same round: the
- * one in the middle, so that a single one which was disturbed disturbs nobody else. A round that none
+ * middle ones, so that a single one which was disturbed disturbs nobody else. A round that none
  * of them has is left out.
  */
 const besides = (pair: Pair, yardsticks: readonly Pair[], figure: Figure) => {
@@ -60,7 +60,7 @@ const besides = (pair: Pair, yardsticks: readonly Pair[], figure: Figure) => {
       const away = others
         .map(({ sides, usual }) => (sides[side]?.get(round) ?? NaN) - usual)
         .filter(Number.isFinite);
-      return away.length > 0 ? [log - median(away)] : [];
+      return away.length > 0 ? [log - middle(away)] : [];
     }),
   );
 };

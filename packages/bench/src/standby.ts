@@ -1,0 +1,79 @@
+// The server of the next run is started while the one before it is opened and warmed up: a start takes
+// half as long as many a run. While that one is measured, it stands still, however far it has come.
+import type { Contender, Server } from "./contender.ts";
+import { family, pinTo, type Places } from "./machine.ts";
+
+interface Prepared {
+  readonly contender: Contender;
+  readonly server: Promise<Server>;
+  /** Nobody's until there is a process. */
+  readonly pid: () => number | undefined;
+}
+
+export class Standby implements AsyncDisposable {
+  readonly #prefix: readonly string[];
+  #next: Contender | undefined;
+  #prepared: Prepared | undefined;
+
+  constructor({ server }: Pick<Places, "server">) {
+    this.#prefix = server === undefined ? [] : pinTo(server);
+  }
+
+  /** Whose run comes now, and whose server is wanted after it. What is prepared for others ends. */
+  async turn(now: Contender, next: Contender | undefined): Promise<void> {
+    // Whoever held it may have failed before letting go.
+    signal(this.#prepared?.pid(), "SIGCONT");
+    if (this.#prepared?.contender !== now) await this[Symbol.asyncDispose]();
+    // A peer that stands still would outlive a bench that is killed.
+    this.#next = next?.kind === "peer" ? undefined : next;
+  }
+
+  /** A contender's server, prepared or started now; from then on the next one is prepared. */
+  async start(contender: Contender): Promise<Server> {
+    const prepared = this.#prepared?.contender === contender ? this.#prepared : undefined;
+    if (prepared) this.#prepared = undefined;
+    const server = await (prepared?.server ?? contender.start({ prefix: this.#prefix }));
+    this.#prepare();
+    return server;
+  }
+
+  #prepare(): void {
+    const contender = this.#next;
+    if (!contender || this.#prepared) return;
+    this.#next = undefined;
+    let pid: number | undefined;
+    const onSpawn = (spawned: number) => void (pid = spawned);
+    const server = contender.start({ prefix: this.#prefix, onSpawn });
+    // Who takes it hears why there is none.
+    server.catch(() => {});
+    this.#prepared = { contender, server, pid: () => pid };
+  }
+
+  /** Until this is disposed of, what is prepared does not run. */
+  hold(): Disposable {
+    const pid = this.#prepared?.pid();
+    signal(pid, "SIGSTOP");
+    return { [Symbol.dispose]: () => signal(pid, "SIGCONT") };
+  }
+
+  /** Ends what is prepared. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const prepared = this.#prepared;
+    this.#prepared = undefined;
+    // Who stands still cannot end.
+    signal(prepared?.pid(), "SIGCONT");
+    await prepared?.server.then(
+      (server) => server[Symbol.asyncDispose](),
+      () => {},
+    );
+  }
+}
+
+const signal = (pid: number | undefined, name: NodeJS.Signals): void => {
+  for (const member of pid === undefined ? [] : family(pid))
+    try {
+      process.kill(member, name);
+    } catch {
+      // It has ended meanwhile.
+    }
+};
