@@ -39,7 +39,7 @@ const usage = `usage: bun run bench [options]              measures, in under th
   --peers            with nchan, ws, Socket.IO and more
   --scenario NAME    ${scenarios.map(({ name }) => name).join(", ")};
                      default: those for which three minutes have room
-  --rounds N         1 to 100; default 8 of fan-out and 5 of the others;
+  --rounds N         1 to 100; default 7 of fan-out and 5 of the others;
                      with --quick 2, with --full 5 of all
   --subscribers N    how many there are; default: the scenario's own number
   --rate N           events in a second; default: the scenario's own rate

@@ -36,7 +36,7 @@ const tidings = (technique: Technique): Contender => {
     publishPath: "/events",
     resumes: technique.capabilities.replay === true,
     start: async ({ options, onSpawn, ...rest }: StartOptions) => {
-      const own = await optionsFor(technique.name, options);
+      const own = options && (await optionsFor(technique.name, options));
       const server = serve(technique.name, { ...quiet, ...rest, options: own });
       onSpawn?.(server.pid);
       return { ...server, url: await server.ready };

@@ -29,9 +29,12 @@ export const planOf = ({ scenarios, contenders }: Selection, settings: Settings)
   const random = createRandom(settings.seed);
   const techniques = contenders.filter(({ kind }) => kind === "tidings");
   // The one with the least to wait for shows the noise of the machine best.
-  const one = contenders.filter(({ name }) => name === "sse");
+  const one = contenders
+    .filter(({ name }) => name === "sse")
+    .concat(contenders)
+    .slice(0, 1);
   const twiceIn = ({ isFirst }: Scenario): readonly Contender[] =>
-    isFirst ? techniques : settings.mode === "full" ? one : [];
+    isFirst && techniques.length > 0 ? techniques : isFirst || settings.mode === "full" ? one : [];
   const entriesOf = (scenario: Scenario): readonly Entry[] =>
     contenders.flatMap((contender): Entry[] =>
       twiceIn(scenario).includes(contender)

@@ -24,7 +24,7 @@ const modes: Readonly<
   Record<Mode, Pick<Settings, "rounds" | "roundsOfFirst" | "warmUpMs" | "measureMs">>
 > = {
   quick: { rounds: 2, roundsOfFirst: 2, warmUpMs: 200, measureMs: 400 },
-  default: { rounds: 5, roundsOfFirst: 8, warmUpMs: 100, measureMs: 250 },
+  default: { rounds: 5, roundsOfFirst: 7, warmUpMs: 100, measureMs: 250 },
   full: { rounds: 5, roundsOfFirst: 5, warmUpMs: 1_000, measureMs: 3_000 },
 };
 

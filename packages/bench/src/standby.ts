@@ -6,7 +6,7 @@ import { family, pinTo, type Places } from "./machine.ts";
 interface Prepared {
   readonly contender: Contender;
   readonly server: Promise<Server>;
-  /** Nobody's until there is a process. */
+  /** Nobody's while there is no process. */
   readonly pid: () => number | undefined;
 }
 
@@ -17,13 +17,17 @@ export class Standby implements AsyncDisposable {
 
   constructor({ server }: Pick<Places, "server">) {
     this.#prefix = server === undefined ? [] : pinTo(server);
+    // Who stands still does not see its parent go.
+    process.once("exit", this.#kill);
   }
+
+  readonly #kill = (): void => signal(this.#prepared?.pid(), "SIGKILL");
 
   /** Whose run comes now, and whose server is wanted after it. What is prepared for others ends. */
   async turn(now: Contender, next: Contender | undefined): Promise<void> {
     // Whoever held it may have failed before letting go.
     signal(this.#prepared?.pid(), "SIGCONT");
-    if (this.#prepared?.contender !== now) await this[Symbol.asyncDispose]();
+    if (this.#prepared?.contender !== now) await this.#end();
     // A peer that stands still would outlive a bench that is killed.
     this.#next = next?.kind === "peer" ? undefined : next;
   }
@@ -44,8 +48,9 @@ export class Standby implements AsyncDisposable {
     let pid: number | undefined;
     const onSpawn = (spawned: number) => void (pid = spawned);
     const server = contender.start({ prefix: this.#prefix, onSpawn });
-    // Who takes it hears why there is none.
-    server.catch(() => {});
+    // Who takes it hears why there is none. The number of a process that has ended is another one's.
+    const ended = server.then(({ exited }) => exited).catch(() => {});
+    void ended.then(() => (pid = undefined));
     this.#prepared = { contender, server, pid: () => pid };
   }
 
@@ -56,16 +61,21 @@ export class Standby implements AsyncDisposable {
     return { [Symbol.dispose]: () => signal(pid, "SIGCONT") };
   }
 
-  /** Ends what is prepared. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  // It serves nobody yet, and may stand still or never become ready: it is not asked.
+  async #end(): Promise<void> {
+    this.#kill();
     const prepared = this.#prepared;
     this.#prepared = undefined;
-    // Who stands still cannot end.
-    signal(prepared?.pid(), "SIGCONT");
     await prepared?.server.then(
       (server) => server[Symbol.asyncDispose](),
       () => {},
     );
+  }
+
+  /** Ends what is prepared. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    process.off("exit", this.#kill);
+    await this.#end();
   }
 }
 

@@ -130,13 +130,16 @@ export class Trial implements AsyncDisposable {
   async play(options: StretchOptions): Promise<Seen> {
     const stretch = this.#next(options);
     const { measureFrom, measureTo } = stretch;
+    const playing = this.#fleet.play(stretch);
     const hold = async () => {
-      await until(measureFrom - CALM_MS);
+      // Who fails before holds nobody up.
+      await Promise.race([until(measureFrom - CALM_MS), playing]);
+      // What is measured arrives until the very end.
       using _ = this.#ground.standby?.hold();
-      await until(measureTo);
+      await playing;
     };
     const [account, seen] = await Promise.all([
-      this.#fleet.play(stretch),
+      playing,
       this.#watch(measureFrom, () => measureTo),
       hold(),
     ]);

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { compare, renderComparison, validateResult, type Result } from "../src/index.ts";
 import { cellsOf, hasBounds, isAtLeast } from "../src/stats/cells.ts";
-import { differenceOf, floorOf, noiseOf } from "../src/stats/noise.ts";
+import { differenceOf, floorBetween, floorOf, noiseOf } from "../src/stats/noise.ts";
 import { synthetic } from "./synthetic.ts";
 
 const differences = (before: Result, after: Result) =>
@@ -527,6 +527,17 @@ test("what a single round may differ by is what 95 % of the noise stays within",
   for (const rounds of [1, 4])
     expect(Math.log(floor(rounds)) / Math.log(1.1)).toBeCloseTo(3.182, 3);
   expect(floor(5)).toBeCloseTo(1.1);
+});
+
+test("who did not run twice is held to the noise of those who did", () => {
+  const result = synthetic({ seed: 1 });
+  const [one] = noiseOf(cellsOf(result));
+  if (!one) throw new Error("nothing ran twice");
+  const noise = [{ ...one, ratios: [1.1, 1.21, 1.4] }];
+  const { scenario, contender } = one.cell;
+  expect(floorBetween(noise, one.cell, one.figure)).toBe(1.01);
+  const other = { scenario, contender: { ...contender, name: "ws" } };
+  expect(floorBetween(noise, other, one.figure)).toBeCloseTo(1.21);
 });
 
 test("two that are the same are hardly ever called different, however few the rounds", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createRandom } from "@tidings/shared/random";
-import { estimate, median } from "../src/stats/bootstrap.ts";
+import { estimate, median, middle } from "../src/stats/bootstrap.ts";
 import { believable, beyond, critical } from "../src/stats/student.ts";
 
 const spread = { a: [3, 1, 2], b: [4, 1, 3, 2], c: [7], d: [5, 5, 5, 90, 5] };
@@ -8,6 +8,13 @@ const spread = { a: [3, 1, 2], b: [4, 1, 3, 2], c: [7], d: [5, 5, 5, 90, 5] };
 test("medians of small lists are known", () => {
   expect([spread.a, spread.b, spread.c, spread.d].map(median)).toEqual([2, 2.5, 7, 5]);
   expect(median([])).toBeNaN();
+});
+
+test("the mean of the middle leaves a quarter out on either side", () => {
+  expect([spread.a, spread.b, spread.c, spread.d].map(middle)).toEqual([2, 2.5, 7, 5]);
+  expect(middle([1, 2, 6])).toBe(2);
+  expect(middle([1, 2, 3, 7, 9])).toBe(4);
+  expect(middle([3, 5])).toBe(4);
 });
 
 // Tables of Student's t: the two-sided 5 % and 1 % points.

@@ -150,7 +150,8 @@ export const synthetic = ({
         for (const params of works) {
           if (params.pollMs && contender !== "short-poll") continue;
           if (name === "frontier" && !params.pollMs && contender === "short-poll") continue;
-          const replicas = contender === "sse" ? (["A", "B"] as const) : [undefined];
+          const isTwice = name === "fan-out" ? !contender.includes("/") : contender === "sse";
+          const replicas = isTwice ? (["A", "B"] as const) : [undefined];
           for (const replica of replicas)
             runs.push({
               scenario: name,

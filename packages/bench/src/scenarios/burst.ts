@@ -6,7 +6,7 @@ import { median } from "../stats/bootstrap.ts";
 import { quantile } from "../stats/histogram.ts";
 import { RATE_STEP } from "../stats/noise.ts";
 import { judge, longestPauseMs, Trial } from "../trial.ts";
-import { BACK_OFF_MS, OPEN_MS } from "./common.ts";
+import { BACK_OFF_MS, OPEN_MS, START_MS, STRETCH_MS } from "./common.ts";
 
 const work = ({ subscribers, payloadBytes }: Settings) => ({
   subscribers: subscribers ?? 50,
@@ -55,9 +55,10 @@ export const burst: Scenario = {
   params: work,
   cells: () => [{}],
   estimateMs: (contender, settings) =>
-    SERVERS * (OPEN_MS + WARM_UP_MS + 2 * work(settings).boundMs) +
+    SERVERS * (START_MS + OPEN_MS + STRETCH_MS + WARM_UP_MS + 2 * work(settings).boundMs) +
     STEPS *
-      (warmUpMs(contender, settings) +
+      (STRETCH_MS +
+        warmUpMs(contender, settings) +
         measureMs(settings) +
         longestPauseMs(contender, work(settings))),
 

@@ -2,7 +2,7 @@ import type { Contender } from "../contender.ts";
 import type { Scenario } from "../scenario.ts";
 import type { Settings } from "../settings.ts";
 import { judge, longestPauseMs, perDelivery, Trial } from "../trial.ts";
-import { BACK_OFF_MS, OPEN_MS, payloadBytesOf } from "./common.ts";
+import { BACK_OFF_MS, OPEN_MS, payloadBytesOf, STRETCH_MS } from "./common.ts";
 
 const work = ({ mode, subscribers, rate, payloadBytes }: Settings) => ({
   subscribers: subscribers ?? 100,
@@ -24,6 +24,7 @@ export const fanOut: Scenario = {
   cells: () => [{}],
   estimateMs: (contender, settings) =>
     OPEN_MS +
+    STRETCH_MS +
     warmUpMs(contender, settings) +
     settings.measureMs +
     longestPauseMs(contender, work(settings)),

@@ -3,7 +3,7 @@ import type { Failed, Invalid, Params } from "../result.ts";
 import type { Cell, Scenario } from "../scenario.ts";
 import type { Settings } from "../settings.ts";
 import { judge, longestPauseMs, perDelivery, Trial } from "../trial.ts";
-import { BACK_OFF_MS, OPEN_MS } from "./common.ts";
+import { BACK_OFF_MS, OPEN_MS, STRETCH_MS } from "./common.ts";
 
 const work = ({ subscribers, payloadBytes }: Settings) => ({
   subscribers: subscribers ?? 20,
@@ -27,7 +27,7 @@ const paramsOf = (pollMs: number, rate: number): Params =>
 const EVENTS = 3;
 const stretchOf = ({ mode }: Settings, rate: number, pauseMs: number) => ({
   warmUpMs: Math.max(60, pauseMs),
-  measureMs: Math.max(mode === "full" ? 1_500 : 150, pauseMs, (EVENTS * 1000) / rate),
+  measureMs: Math.max(mode === "full" ? 1_500 : 200, pauseMs, (EVENTS * 1000) / rate),
 });
 
 /** Staleness against cost, over poll intervals and event rates. */
@@ -46,7 +46,7 @@ export const frontier: Scenario = {
         const pauseMs = longestPauseMs(contender, { pollMs });
         const stretches = ratesOf(settings).map((rate) => {
           const { warmUpMs, measureMs } = stretchOf(settings, rate, pauseMs);
-          return warmUpMs + measureMs + pauseMs;
+          return STRETCH_MS + warmUpMs + measureMs + pauseMs;
         });
         return stretches.reduce((a, b) => a + b, OPEN_MS);
       })

@@ -12,7 +12,7 @@ const work = ({ subscribers, payloadBytes }: Settings) => ({
 
 const warmUpMs = 50;
 // More subscribers than elsewhere, and the pause before the first weighing.
-const WEIGH_MS = 200;
+const WEIGH_MS = 250;
 // All that the generator has to do is to poll, once in a second. The rest the system counts.
 const TOLERANCE_MS = 100;
 const measureMs = ({ mode }: Settings) => (mode === "full" ? 15_000 : 200);

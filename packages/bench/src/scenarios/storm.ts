@@ -5,7 +5,7 @@ import { whyBlind } from "../machine.ts";
 import type { Cell, Scenario } from "../scenario.ts";
 import type { Settings } from "../settings.ts";
 import { judge, Trial } from "../trial.ts";
-import { OPEN_MS } from "./common.ts";
+import { OPEN_MS, START_MS, STRETCH_MS } from "./common.ts";
 
 const work = ({ subscribers, rate, payloadBytes }: Settings) => ({
   subscribers: subscribers ?? 100,
@@ -19,8 +19,8 @@ const BEFORE_MS = 100;
 // Long enough that they come back while it goes on.
 const AFTER_MS = 400;
 const PATIENCE_MS = 10_000;
-// Two starts, and about half a second until everybody is back.
-const TAKES_MS = 2 * OPEN_MS + BEFORE_MS + AFTER_MS;
+// Two starts, and a while until everybody is back.
+const TAKES_MS = 2 * (START_MS + OPEN_MS + STRETCH_MS) + BEFORE_MS + 1.4 * AFTER_MS;
 // What takes half a second may be seen so much later, in milliseconds.
 const TOLERANCE_MS = 50;
 
@@ -32,6 +32,7 @@ export const storm: Scenario = {
   name: "storm",
   title: "Storm",
   question: "The server is killed and started again: when does every subscriber have everything?",
+  startsItself: true,
   params: work,
   cells: () => [{}],
   estimateMs: ({ resumes }) => (resumes ? TAKES_MS : 0),

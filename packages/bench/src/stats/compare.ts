@@ -13,7 +13,7 @@ import {
   type Cell,
 } from "./cells.ts";
 import { atOnePace, COST, isServerCpu } from "./core.ts";
-import { departure, floorBeside, noiseOf, type Noise } from "./noise.ts";
+import { departure, floorBetween, noiseOf, type Noise } from "./noise.ts";
 import {
   chanceOf,
   isOfMachine,
@@ -74,14 +74,14 @@ export const HOW = [
   "CPU is taken as it would be at one pace of the server's core, where each run has looked at that: by",
   "which power of the pace it goes is learnt from all runs of a lane.",
   "Each round's figure is held against what the baselines and peers took more or less than usual in the",
-  "same round, the highest and the lowest left out: of CPU per delivery all of them, of other figures those of the same lane, of the",
-  "highest rate none. What they share is the machine, and not the code.",
+  "same round, of many without the lowest and the highest quarter: of CPU per delivery all of them, of times those of the same lane, of the",
+  "highest rate and of what is no time none. What they share is the machine, and not the code.",
   "The logarithms of that are compared with Student's t. Where there is nothing to hold it against, a",
   "difference has to exceed what baselines and peers moved by in other scenarios, and a time",
   "what the other techniques moved by in the same one, and CPU half as much again. A difference",
   "is called real when it survives the correction for so many comparisons (Benjamini-Hochberg, false",
-  `discovery rate ${FALSE_SHARE.cost * 100} % for CPU per delivery and ${FALSE_SHARE.others * 100} % for all else), and is larger than 1 % (a highest rate: than a third, which is a step) and`,
-  "than the noise: half of what the technique differs by from itself where it ran twice in each round, else what others that did differ by at the most.",
+  `discovery rate ${FALSE_SHARE.cost * 100} % for CPU per delivery and ${FALSE_SHARE.others * 100} % for all else), and is larger than 1 % (a highest rate: than a third, which is a step) and,`,
+  "where it did not run twice in each round, than what those that did differ by from themselves, at the most, and CPU than half as much again.",
   "What a technique fails at, lacks or has as 0 in one result only has no ratio, and is called changed.",
 ].join(" ");
 
@@ -277,7 +277,7 @@ const judged = (
     return family.map(({ shift, ...change }, place): Change => {
       const { cell, figure } = change;
       const ratio = ratioOf(shift, INTERVAL);
-      const floors = noises.map((noise) => floorBeside(noise, cell, figure));
+      const floors = noises.map((noise) => floorBetween(noise, cell, figure));
       const floor = Math.max(...floors, Math.exp(shift.drift));
       const larger = departure(ratio.value) > floor;
       const verdict = real[place] && larger ? wordFor(figure, ratio.value) : "same";

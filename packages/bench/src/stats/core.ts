@@ -18,6 +18,12 @@ type Cost = (typeof COSTS)[number];
  */
 export const isServerCpu = (figure: Figure): boolean => COSTS.some((cost) => cost === figure);
 
+/**
+ * The CPU of who did not run twice in each round, and of work that no baseline did, has to differ by
+ * this: the machine moves one server more than another, and nobody knows by how much.
+ */
+export const APART = 1.5;
+
 // Degrees of freedom, and standard errors: of less nothing is learnt.
 const ENOUGH = 8;
 const SURE = 2;

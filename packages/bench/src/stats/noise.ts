@@ -1,6 +1,7 @@
 import { figures, type Figure } from "../metrics.ts";
 import { CONFIDENCE, ENOUGH_ROUNDS, estimate, median, type Estimate } from "./bootstrap.ts";
 import { figuresIn, medianOf, ratiosOf, workOf, type Cell } from "./cells.ts";
+import { APART, isServerCpu } from "./core.ts";
 import { critical } from "./student.ts";
 
 /** By how much a contender differed from itself, run twice in each round. */
@@ -53,21 +54,28 @@ export const floorOf = (
   return Math.max(least, Math.exp(critical(1 - CONFIDENCE, squares.length) * spread));
 };
 
-/**
- * The same for a contender against itself in another result, where the mean of both its runs counts:
- * half of what they differ by. Where it did not run twice, it is what others that did differ by.
- */
-export const floorBeside = (
-  noise: readonly Noise[],
-  { scenario, contender }: Pick<Cell, "scenario" | "contender">,
-  figure: Figure,
-): number => {
-  const own = noise.filter(({ cell }) => cell.contender.name === contender.name);
-  const isTwice = noiseIn(own, scenario.name, figure).length > 0;
-  return isTwice
-    ? Math.max(leastOf(figure), Math.sqrt(floorOf(own, scenario.name, figure)))
-    : floorOf(noise, scenario.name, figure);
+const isSame = (one: Pick<Cell, "scenario" | "contender">, other: Cell): boolean =>
+  one.scenario.name === other.scenario.name && one.contender.name === other.contender.name;
+
+/** The noise of those that are compared, where each of them ran twice; else that of all who did. */
+const noiseAmong = (noise: readonly Noise[], ...cells: readonly Cell[]): readonly Noise[] => {
+  const own = cells.map((cell) => noise.filter((one) => isSame(cell, one.cell)));
+  return own.every(({ length }) => length > 0) ? own.flat() : noise;
 };
+
+/**
+ * The same between two results, which are tested for chance: that test knows how far who ran twice is
+ * from itself, so no difference of its own is too small but what nobody would call one.
+ * Of all others CPU has to differ by `APART`.
+ */
+export const floorBetween = (
+  noise: readonly Noise[],
+  cell: Pick<Cell, "scenario" | "contender">,
+  figure: Figure,
+): number =>
+  noise.some((one) => one.figure === figure && isSame(cell, one.cell))
+    ? leastOf(figure)
+    : Math.max(floorOf(noise, cell.scenario.name, figure), isServerCpu(figure) ? APART : 1);
 
 /** How two cells that did the same work differ in a figure. */
 export interface Difference {
@@ -94,7 +102,8 @@ export const differenceOf = (
   const known = enough || noiseIn(noise, scenario, figure).length > 0;
   if (ratios.length === 0 || !known) return undefined;
   const ratio = estimate(ratios);
-  const within = departure(ratio.value) <= floorOf(noise, scenario, figure, ratios.length);
+  const floor = floorOf(noiseAmong(noise, one, other), scenario, figure, ratios.length);
+  const within = departure(ratio.value) <= floor;
   return { ratio, tie: within || (enough && ratio.low <= 1 && ratio.high >= 1) };
 };
 

@@ -2,11 +2,9 @@
 import { figures, type Figure } from "../metrics.ts";
 import { mean, median, middle } from "./bootstrap.ts";
 import { laneOf, valuesOf, workOf, type Cell } from "./cells.ts";
-import { COST, isServerCpu } from "./core.ts";
+import { APART, COST, isServerCpu } from "./core.ts";
 import { beyond, critical } from "./student.ts";
 
-/** The CPU of work that no baseline did has to differ by this, for the machine may have moved it. */
-const APART = 1.5;
 /** Of fewer techniques nobody knows which of them has moved. */
 const ENOUGH_RIVALS = 3;
 
@@ -37,7 +35,7 @@ const logsOf = ({ rounds, again }: Cell, figure: Figure): ReadonlyMap<number, nu
   return new Map(
     [...valuesOf(rounds, figure)].map(([round, value]) => [
       round,
-      mean([value, second.get(round) ?? value].map(Math.log)),
+      mean([value, second.get(round) || value].map(Math.log)),
     ]),
   );
 };
@@ -87,7 +85,9 @@ export const shiftOf = (
   const { scenario, contender } = pair.old;
   const yardsticks = others.filter(
     (yardstick) =>
-      // Rates are tried in steps: one up here and one down there are no two steps.
+      // What weighs more is no machine's doing. Rates are tried in steps: one up here and one down there
+      // are no two steps.
+      isOfMachine(figure) &&
       figure !== "highestRate" &&
       yardstick.old.scenario.name === scenario.name &&
       (figure === COST || laneOf(yardstick.old.contender.name) === laneOf(contender.name)) &&
