@@ -17,7 +17,7 @@
 // in an order of its own from a seed. There are five; without options, seven of fan-out. In fan-out each
 // technique runs twice in each round (A and B), and with `--full` one of them everywhere: how far it is
 // from itself is the noise. Three minutes have no room for burst: it is played with `--full`, and for
-// whoever chooses contenders, a scenario or rounds.
+// whoever chooses contenders, peers, a scenario or rounds.
 //
 // The server of the next run is started while subscribers are opened and warmed up. From 20 ms before
 // anything is measured until that is over, it stands still (SIGSTOP), however far it has come. Peers,

@@ -535,6 +535,7 @@ test("who did not run twice is held to the noise of those who did", () => {
   if (!one) throw new Error("nothing ran twice");
   const noise = [{ ...one, ratios: [1.1, 1.21, 1.4] }];
   const { scenario, contender } = one.cell;
+  expect(one.figure).toBe("stalenessP50Us");
   expect(floorBetween(noise, one.cell, one.figure)).toBe(1.01);
   const other = { scenario, contender: { ...contender, name: "ws" } };
   expect(floorBetween(noise, other, one.figure)).toBeCloseTo(1.21);

@@ -1,7 +1,7 @@
 import { figures, type Figure } from "../metrics.ts";
 import { CONFIDENCE, ENOUGH_ROUNDS, estimate, median, type Estimate } from "./bootstrap.ts";
 import { figuresIn, medianOf, ratiosOf, workOf, type Cell } from "./cells.ts";
-import { APART, isServerCpu } from "./core.ts";
+import { APART, isServerCpu, MOVED } from "./core.ts";
 import { critical } from "./student.ts";
 
 /** By how much a contender differed from itself, run twice in each round. */
@@ -65,17 +65,17 @@ const noiseAmong = (noise: readonly Noise[], ...cells: readonly Cell[]): readonl
 
 /**
  * The same between two results, which are tested for chance: that test knows how far who ran twice is
- * from itself, so no difference of its own is too small but what nobody would call one.
- * Of all others CPU has to differ by `APART`.
+ * from itself. What it does not know is how far the machine moves one server against another.
  */
 export const floorBetween = (
   noise: readonly Noise[],
   cell: Pick<Cell, "scenario" | "contender">,
   figure: Figure,
-): number =>
-  noise.some((one) => one.figure === figure && isSame(cell, one.cell))
-    ? leastOf(figure)
-    : Math.max(floorOf(noise, cell.scenario.name, figure), isServerCpu(figure) ? APART : 1);
+): number => {
+  const isTwice = noise.some((one) => one.figure === figure && isSame(cell, one.cell));
+  const least = isTwice ? leastOf(figure) : floorOf(noise, cell.scenario.name, figure);
+  return isServerCpu(figure) ? Math.max(least, isTwice ? MOVED : APART) : least;
+};
 
 /** How two cells that did the same work differ in a figure. */
 export interface Difference {
