@@ -120,7 +120,7 @@ test("a bench that could measure nothing says so, and ends with 1", async () => 
   const { runs } = validateResult(JSON.parse(ended.stdout.join("\n")));
   expect(new Set(runs.map(({ outcome }) => outcome.kind))).toEqual(new Set(["not applicable"]));
   // Only who rests between polls is told for how long.
-  const told = runs.filter(({ params }) => params.pollMs === 300);
+  const told = runs.filter(({ params }) => params.pollMs === 150);
   expect(new Set(told.map(({ contender }) => contender))).toEqual(new Set(["short-poll/raw-bun"]));
   expect(runs.filter(({ params }) => "pollMs" in params)).toEqual(told);
   expect(ended.code).toBe(1);

@@ -423,7 +423,7 @@ test("a run that fails voids all of its cells, and all that it can no longer try
     [runs.filter(({ replica }) => replica !== "B"), "no port"],
     [played, "had not arrived in time"],
   ] as const) {
-    expect(cells.map(({ params }) => params.rate)).toEqual([8, 80]);
+    expect(cells.map(({ params }) => params.rate)).toEqual([16, 80]);
     for (const { outcome } of cells)
       expect(outcome.kind === "failed" && outcome.reason).toContain(reason);
   }
