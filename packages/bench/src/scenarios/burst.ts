@@ -72,12 +72,16 @@ export const burst: Scenario = {
     const half = known && Math.ceil(known / 2);
     const steps: Step[] = [];
     let disturbed = 0;
+    let isTooWarm = false;
     let rate = nextRate(steps, known);
     while (rate !== undefined) {
       await using trial = await Trial.start(ground, contender, options);
       await trial.open(subscribers);
       // What has never done anything is slow. How that goes is told of nobody.
-      await trial.play(warmUp(edge(steps).good?.rate ?? half ?? LEAST, settings));
+      const warmth = warmUp(edge(steps).good?.rate ?? half ?? LEAST, settings);
+      // What is then still on its way would come twice for the first step: the next server goes unwarmed.
+      isTooWarm = !isTooWarm && (await trial.play(warmth)).lost > 0;
+      if (isTooWarm) continue;
       for (let isFresh = true; isFresh && rate !== undefined; rate = nextRate(steps, known)) {
         const step = await play(trial, settings, rate);
         // Nothing excuses what is doubled, out of order or early.
