@@ -47,8 +47,8 @@
 // watched, and kept with the figures. Where it used more than 90 % of a core, or was more than 10 ms
 // late one time in ten (idle: 100 ms, storm: 50 ms), the run is invalid, unless the server has done
 // what no generator can make it do: doubled, reordered or early deliveries fail the run. An invalid run
-// is played once more, for what disturbed it may be over; without options, while there is time. In burst a rate that was held was held,
-// however busy the generator was.
+// is played once more, for what disturbed it may be over; without options, while there is time. In burst
+// a rate that was held was held, however busy the generator was.
 import { audit, canAudit, AUDIT_MS } from "./audit.ts";
 import { rests, type Contender } from "./contender.ts";
 import { lanes } from "./contenders.ts";

@@ -119,7 +119,7 @@ const noiseTable = ({ floors }: Summary): string => {
     `${scenario}: ${figures[figure].title}`,
     percent(ratio),
   ]);
-  return `<p>${esc(WHOSE_NOISE)} no difference below these is called one.</p>
+  return `<p>${esc(WHOSE_NOISE)} what is compared is held to the noise of its own, or to this where it did not run twice.</p>
 <details><summary>The figures</summary>${tableOf({ head: ["", "noise"], rows })}</details>`;
 };
 
