@@ -383,6 +383,26 @@ test("burst tries again what the machine was too busy for, and not for ever", as
   });
 }, 60_000);
 
+test("burst leaves a server that still has something of its warm-up to deliver", async () => {
+  let [servers, late, heldAt] = [0, "", 0];
+  const told: number[] = [];
+  const slow = streamOf((send, event, number) => {
+    if (number === 1) servers++;
+    told[servers] = number;
+    // The very first event comes when nobody waits for it any longer, and so would come twice.
+    if (late !== "" && servers === 1 && now() - heldAt > 1_000) send(late);
+    if (late !== "") return void send(event);
+    [late, heldAt] = [event, now()];
+  });
+  const settings = { ...settingsOf("quick"), subscribers: 1 };
+  await using calm = new Calm(places);
+  const [cell] = await burst.run({ fleet: calm, places }, slow, settings);
+  expect(cell?.outcome.kind).toBe("measured");
+  const [, first = NaN, second = NaN] = told;
+  expect(first).toBeLessThan(10);
+  expect(second).toBeGreaterThan(first);
+}, 60_000);
+
 test("an invalid run is played once more, and no more than that", async () => {
   const good = streamOf((send, event) => send(event));
   const played = async (disturbed: number) => {
