@@ -13,7 +13,7 @@ import {
   type Cell,
 } from "./cells.ts";
 import { atOnePace, COST, isServerCpu } from "./core.ts";
-import { departure, floorBetween, noiseOf, type Noise } from "./noise.ts";
+import { departure, floorBetween, noiseOf, ranTwice, type Noise } from "./noise.ts";
 import {
   chanceOf,
   isOfMachine,
@@ -59,9 +59,10 @@ export interface Comparison {
 
 /**
  * Of the differences that are called real, no more than these shares are expected to be chance. What a
- * delivery costs is the first question: the many other figures shall not drown it.
+ * delivery costs, of those that ran twice in each round, is the first question: the many other figures
+ * shall not drown it.
  */
-const FALSE_SHARE = { cost: 0.05, others: 0.025 };
+const FALSE_SHARE = { first: 0.05, others: 0.025 };
 /** How sure each change's interval is meant to be. */
 const INTERVAL = 0.99;
 /** From here on it is said that the machine has changed. */
@@ -74,13 +75,13 @@ export const HOW = [
   "CPU is taken as it would be at one pace of the server's core, where each run has looked at that: by",
   "which power of the pace it goes is learnt from all runs of a lane.",
   "Each round's figure is held against what the baselines and peers took more or less than usual in the",
-  "same round, of many without the lowest and the highest quarter: of CPU per delivery all of them, of times those of the same lane, of the",
+  "same round, of many without the lowest and the highest quarter: of CPU per delivery half the one of the same lane and half all of them, of times those of the same lane, of the",
   "highest rate and of what is no time none. What they share is the machine, and not the code.",
   "The logarithms of that are compared with Student's t. Where there is nothing to hold it against, a",
   "difference has to exceed what baselines and peers moved by in other scenarios, and a time",
   "what the other techniques moved by in the same one, and CPU half as much again. A difference",
   "is called real when it survives the correction for so many comparisons (Benjamini-Hochberg, false",
-  `discovery rate ${FALSE_SHARE.cost * 100} % for CPU per delivery and ${FALSE_SHARE.others * 100} % for all else), and is larger than 1 % (a highest rate: than a third, which is a step; CPU: than an eighth). Where a technique`,
+  `discovery rate ${FALSE_SHARE.first * 100} % for CPU per delivery of those that ran twice in each round and ${FALSE_SHARE.others * 100} % for all else), and is larger than 1 % (a highest rate: than a third, which is a step; CPU: than an eighth). Where a technique`,
   "did not run twice in each round, it has to be larger than what those that did differ by from themselves, at the most, and CPU than half as much again.",
   "What a technique fails at, lacks or has as 0 in one result only has no ratio, and is called changed.",
 ].join(" ");
@@ -270,18 +271,25 @@ const judged = (
   tested: readonly Tested[],
   noises: readonly (readonly Noise[])[],
 ): readonly Change[] =>
-  ([true, false] as const).flatMap((isCost) => {
-    const family = tested.filter(({ figure }) => (figure === COST) === isCost);
-    const chances = family.map(({ shift }) => chanceOf(shift));
-    const real = believable(chances, isCost ? FALSE_SHARE.cost : FALSE_SHARE.others);
-    return family.map(({ shift, ...change }, place): Change => {
+  ([true, false] as const).flatMap((isFirst) => {
+    const family = tested.filter(
+      ({ cell, figure }) =>
+        isFirst === (figure === COST && noises.every((noise) => ranTwice(noise, cell, figure))),
+    );
+    const sized = family.map(({ shift, ...change }) => {
       const { cell, figure } = change;
       const ratio = ratioOf(shift, INTERVAL);
       const floors = noises.map((noise) => floorBetween(noise, cell, figure));
       const floor = Math.max(...floors, Math.exp(shift.drift));
-      const larger = departure(ratio.value) > floor;
-      const verdict = real[place] && larger ? wordFor(figure, ratio.value) : "same";
-      return { ...change, ratio, floor, verdict };
+      // What is too small to matter is none of the differences among which some may be chance.
+      const chance = departure(ratio.value) > floor ? chanceOf(shift) : 1;
+      return { ...change, ratio, floor, chance };
+    });
+    const chances = sized.map(({ chance }) => chance);
+    const real = believable(chances, isFirst ? FALSE_SHARE.first : FALSE_SHARE.others);
+    return sized.map(({ chance: _, ...change }, place): Change => {
+      const verdict = real[place] ? wordFor(change.figure, change.ratio.value) : "same";
+      return { ...change, verdict };
     });
   });
 

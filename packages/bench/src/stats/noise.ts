@@ -63,6 +63,13 @@ const noiseAmong = (noise: readonly Noise[], ...cells: readonly Cell[]): readonl
   return own.every(({ length }) => length > 0) ? own.flat() : noise;
 };
 
+/** Whether a contender ran twice in each round, so that its noise in a figure is known. */
+export const ranTwice = (
+  noise: readonly Noise[],
+  cell: Pick<Cell, "scenario" | "contender">,
+  figure: Figure,
+): boolean => noise.some((one) => one.figure === figure && isSame(cell, one.cell));
+
 /**
  * The same between two results, which are tested for chance: that test knows how far who ran twice is
  * from itself. What it does not know is how far the machine moves one server against another.
@@ -72,7 +79,7 @@ export const floorBetween = (
   cell: Pick<Cell, "scenario" | "contender">,
   figure: Figure,
 ): number => {
-  const isTwice = noise.some((one) => one.figure === figure && isSame(cell, one.cell));
+  const isTwice = ranTwice(noise, cell, figure);
   const least = isTwice ? leastOf(figure) : floorOf(noise, cell.scenario.name, figure);
   return isServerCpu(figure) ? Math.max(least, isTwice ? MOVED : APART) : least;
 };

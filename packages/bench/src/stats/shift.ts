@@ -45,20 +45,28 @@ const sidesOf = ({ old, now }: Pair, figure: Figure) => [logsOf(old, figure), lo
 
 /**
  * Both results' logarithms, less what the yardsticks were above their own mean in the same round: the
- * middle ones, so that a single one which was disturbed disturbs nobody else. A round that none
- * of them has is left out.
+ * middle ones, so that a single one which was disturbed disturbs nobody else. A machine slows some
+ * work more than other work, so those of the same lane count as much as all of them together. A round
+ * that none of them has is left out.
  */
 const besides = (pair: Pair, yardsticks: readonly Pair[], figure: Figure) => {
+  const lane = laneOf(pair.old.contender.name);
   const others = yardsticks.map((yardstick) => {
     const sides = sidesOf(yardstick, figure);
-    return { sides, usual: mean(sides.map((logs) => mean([...logs.values()]))) };
+    const isNear = laneOf(yardstick.old.contender.name) === lane;
+    return { sides, isNear, usual: mean(sides.map((logs) => mean([...logs.values()]))) };
   });
   return sidesOf(pair, figure).map((logs, side) =>
     [...logs].flatMap(([round, log]) => {
       const away = others
-        .map(({ sides, usual }) => (sides[side]?.get(round) ?? NaN) - usual)
-        .filter(Number.isFinite);
-      return away.length > 0 ? [log - middle(away)] : [];
+        .map(({ sides, usual, isNear }) => ({
+          isNear,
+          by: (sides[side]?.get(round) ?? NaN) - usual,
+        }))
+        .filter(({ by }) => Number.isFinite(by));
+      const groups = [away, away.filter(({ isNear }) => isNear)].filter(({ length }) => length > 0);
+      const moves = groups.map((group) => middle(group.map(({ by }) => by)));
+      return moves.length > 0 ? [log - mean(moves)] : [];
     }),
   );
 };
