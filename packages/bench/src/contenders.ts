@@ -20,6 +20,9 @@ const wires: Readonly<Record<string, Wire>> = {
 // Nobody asks a server what it has to say: what matters shows in the figures. Nobody has a token.
 const quiet = { onLine: () => {}, env: { NODE_ENV: "production", TIDINGS_TOKEN: "" } };
 
+const WEBHOOKS =
+  "The provider is measured: the generator receives. Its outbox is in memory, in storm on disk.";
+
 const tidings = (technique: Technique): Contender => {
   const lane = laneName(technique);
   const wire = wires[lane];
@@ -29,6 +32,7 @@ const tidings = (technique: Technique): Contender => {
     kind: "tidings",
     deviations: [
       ...Object.values(technique.deviations),
+      ...(wire?.kind === "webhook" ? [WEBHOOKS] : []),
       ...(wire ? [] : ["Driven through its own client, whose bytes cannot be counted."]),
     ],
     lane,
@@ -52,14 +56,15 @@ const baseline = ({ lane, title }: Contender): Contender => ({
   kind: "baseline",
   deviations: [
     "No framework, limits, heartbeats, slow readers or problem details.",
-    ...(lane === "webhook" ? ["No signature, no retries, nothing on disk."] : []),
+    ...(lane === "sse" || lane === "ws" ? ["No replay."] : []),
+    ...(lane === "webhook" ? ["No signature, no retries."] : []),
   ],
   lane,
   wire: baselineWire(lane),
   publishPath: "/events",
   resumes: false,
-  async start({ prefix, port = 0, onSpawn }) {
-    const server = run(lane, [BASELINE, lane, `${port}`], { ...quiet, prefix });
+  async start({ prefix, port = 0, onSpawn, signal }) {
+    const server = run(lane, [BASELINE, lane, `${port}`], { ...quiet, prefix, signal });
     onSpawn?.(server.pid);
     return { ...server, url: await server.ready };
   },

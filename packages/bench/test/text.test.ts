@@ -183,7 +183,7 @@ test("fewer than five rounds have no marks and no intervals, and the legend says
     expect(renderMarkdown(few)).not.toMatch(/\| [^|]*\([^|]* – [^|]*\) \|/);
   }
   expect(renderTable(result).replaceAll(/\s+/g, " ")).toContain(
-    "Fewer than 5 rounds have no interval and no mark.",
+    "Fewer than 5 rounds have no interval and no mark;",
   );
 }, 60_000);
 

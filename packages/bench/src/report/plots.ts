@@ -43,19 +43,34 @@ const byLane = (cells: readonly Cell[]): readonly Cell[] => {
 
 const namesOf = (cells: readonly Cell[]) => cells.map(({ contender }) => contender.name);
 
-/** Of one figure: the median, its interval, and every round. */
-const roundsOf = (cells: readonly Cell[], figure: Figure): Figures => {
+const showIfAny = (figure: Figure, value: number | undefined) =>
+  value === undefined ? "–" : showFigure(figure, value);
+
+/** Of one figure: the median, its interval, and every round; of those `beside` it the median. */
+const roundsOf = (
+  cells: readonly Cell[],
+  figure: Figure,
+  beside: readonly Figure[] = [],
+): Figures => {
   const rounds = [...new Set(cells.flatMap((cell) => cell.rounds.map(({ round }) => round)))];
-  const show = (value: number | undefined) =>
-    value === undefined ? "–" : showFigure(figure, value);
   return {
-    head: ["", "median", "from", "to", ...rounds.map((round) => `round ${round}`)],
+    head: [
+      "",
+      "median",
+      "from",
+      "to",
+      ...rounds.map((round) => `round ${round}`),
+      ...beside.map((one) => figures[one].title),
+    ],
     rows: cells.map((cell) => {
       const values = valuesOf(cell.rounds, figure);
       const { value, low, high } = figureOf(cell, figure) ?? {};
       return [
         cell.contender.name,
-        ...[value, low, high, ...rounds.map((r) => values.get(r))].map(show),
+        ...[value, low, high, ...rounds.map((r) => values.get(r))].map((one) =>
+          showIfAny(figure, one),
+        ),
+        ...beside.map((one) => showIfAny(one, figureOf(cell, one)?.value)),
       ];
     }),
   };
@@ -67,6 +82,7 @@ const dots = (
   scenario: string,
   figure: Figure,
   text: Pick<Drawn, "title" | "caption">,
+  beside?: readonly Figure[],
 ): Drawn | undefined => {
   const cells = byLane(cellsIn(all, scenario, figure));
   const marks = cells.flatMap((cell) => {
@@ -111,6 +127,7 @@ const dots = (
   }));
   const signs = [
     "The axis is logarithmic.",
+    marks.length < cells.length && "Who may have nothing is only in the figures.",
     marks.some(({ rounds }) => rounds > 1) &&
       (marks.every(({ rounds }) => rounds >= ENOUGH_ROUNDS)
         ? `A bar is the ${CONFIDENCE * 100} % interval of the median.`
@@ -118,7 +135,7 @@ const dots = (
     marks.some(({ ours }) => !ours) && "Hollow dots are baselines and peers.",
   ].filter((sign) => sign !== false);
   const caption = [text.caption, ...signs].join(" ");
-  return { ...text, caption, plot, figures: roundsOf(cells, figure), legend: [] };
+  return { ...text, caption, plot, figures: roundsOf(cells, figure, beside), legend: [] };
 };
 
 const SHARES = [0.5, 0.9, 0.99, 0.999, 1];
@@ -193,11 +210,13 @@ const staleness = (all: readonly Cell[]): Drawn | undefined => {
         "",
         "deliveries",
         ...SHARES.map((share) => (share === 1 ? "oldest" : `${share * 100} %`)),
+        figures.publishP99Us.title,
       ],
       rows: lines.map(({ cell, histogram, count }) => [
         cell.contender.name,
         digits(count),
         ...SHARES.map((share) => withUnit(quantile(histogram, share) ?? NaN, "µs")),
+        showIfAny("publishP99Us", figureOf(cell, "publishP99Us")?.value),
       ]),
     },
     legend: cells.map(({ contender }) => contender),
@@ -460,13 +479,22 @@ const overtaking = ({ options, rates, overtakings }: Answer): Drawn | undefined 
         : "No line crosses another by more than noise at the rates that were measured.",
     plot,
     figures: {
-      head: ["", "overtakes", "from events/s on", "at CPU per delivery"],
-      rows: overtakings.map(({ one, other, rate, costUs }) => [
-        one.label,
-        other.label,
-        digits(rate),
-        showFigure(COST, costUs),
-      ]),
+      head: ["", "events/s", "CPU per delivery", "from here on costs less than"],
+      rows: [
+        ...points.map(({ label, rate, costUs }) => ({ label, rate, costUs, than: "" })),
+        ...overtakings.map(({ one, other, ...where }) => ({
+          label: one.label,
+          than: other.label,
+          ...where,
+        })),
+      ]
+        .toSorted((a, b) => a.label.localeCompare(b.label) || a.rate - b.rate)
+        .map(({ label, rate, costUs, than }) => [
+          label,
+          digits(rate),
+          showFigure(COST, costUs),
+          than,
+        ]),
     },
     legend: contendersOf(options),
     signs: "lines",
@@ -476,8 +504,13 @@ const overtaking = ({ options, rates, overtakings }: Answer): Drawn | undefined 
 /** All plots for which there are figures. */
 export const plotsOf = (result: Result, answer: Answer | undefined): readonly Drawn[] => {
   const cells = cellsOf(result);
-  const cost = (scenario: string, figure: Figure, title: string, caption: string) =>
-    dots(cells, scenario, figure, { title, caption });
+  const cost = (
+    scenario: string,
+    figure: Figure,
+    title: string,
+    caption: string,
+    ...beside: readonly Figure[]
+  ) => dots(cells, scenario, figure, { title, caption }, beside);
   return [
     staleness(cells),
     cost(
@@ -498,7 +531,9 @@ export const plotsOf = (result: Result, answer: Answer | undefined): readonly Dr
       "idle",
       "serverCpuUsPerSubscriberSecond",
       "What nothing costs",
-      "Server CPU per subscriber and second while nothing is published: heartbeats, and polls that find nothing.",
+      "Server CPU per subscriber and second while nothing is published: polls that find nothing, and heartbeats where one falls.",
+      "requestsPerSubscriberSecond",
+      "bytesPerSubscriberSecond",
     ),
     cost(
       "burst",
@@ -511,6 +546,8 @@ export const plotsOf = (result: Result, answer: Answer | undefined): readonly Dr
       "wholeAfterMs",
       "Whole again",
       "The server is killed and started again: until every subscriber had everything.",
+      "doubled",
+      "peakCpuPercent",
     ),
   ].filter((drawn) => drawn !== undefined);
 };

@@ -115,14 +115,25 @@ export const legendOf = ({ rounds, steps }: Summary): string =>
   [
     `Medians of the rounds (${rounds}). * best of the techniques, = not to be told apart from the`,
     `best: the ${CONFIDENCE * 100} % interval of the ratio holds 1, or the ratio is within the noise.`,
-    `Fewer than ${ENOUGH_ROUNDS} rounds have no interval and no mark.`,
+    `Fewer than ${ENOUGH_ROUNDS} rounds have no interval and no mark; nor has a column in which a technique has fewer.`,
     ...(steps ? [steps] : []),
   ].join(" ");
 
-const HEADS =
-  "p50, p99: how old an event is when it arrives, counted from when it was to be published. CPU of " +
-  "the server, bytes out and in, requests: per delivery. Memory: per subscriber. Rate: the highest, " +
-  "in events per second. Whole: how long after the server was killed every subscriber had everything again.";
+const HEADS = {
+  "fan-out":
+    "p50, p99: how old an event is when it arrives, counted from when it was to be published. CPU " +
+    "of the server, bytes out and in, requests: per delivery.",
+  idle: "Memory: per subscriber.",
+  burst: "Rate: the highest, in events per second.",
+  storm: "Whole: how long after the server was killed every subscriber had everything again.",
+};
+
+/** What the heads of the columns mean. */
+const headsText = ({ columns }: Summary): string =>
+  Object.entries(HEADS)
+    .filter(([scenario]) => columns.some((column) => column.scenario === scenario))
+    .map(([, text]) => text)
+    .join(" ");
 
 const wide = (value: string, width: number) =>
   " ".repeat(Math.max(0, width - value.length)) + value;
@@ -159,7 +170,7 @@ export const renderTable = (result: Result): string => {
       ),
     ),
     "",
-    wrap(HEADS),
+    wrap(headsText(summary)),
     wrap(workText(result)),
     wrap(legendOf(summary)),
     wrap(noiseText(summary)),
