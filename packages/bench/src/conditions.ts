@@ -6,9 +6,10 @@ import type { Conditions } from "./result.ts";
 
 const root = resolve(import.meta.dir, "../../..");
 
-const git = (...args: readonly string[]): string | undefined => {
+/** What a command prints; undefined when there is no such command, or it fails. */
+const textFrom = (...command: readonly string[]): string | undefined => {
   try {
-    const { success, stdout } = Bun.spawnSync(["git", ...args], { cwd: root, stderr: "ignore" });
+    const { success, stdout } = Bun.spawnSync([...command], { cwd: root, stderr: "ignore" });
     return success ? `${stdout}`.trim() : undefined;
   } catch {
     return undefined;
@@ -20,8 +21,7 @@ const versionOf = (name: string, from: string): string =>
 
 /** How many files a process may have open; 0 when the system does not say. */
 export const maxDescriptors = (): number => {
-  const { stdout } = Bun.spawnSync(["sh", "-c", "ulimit -n"]);
-  const said = `${stdout}`.trim();
+  const said = textFrom("sh", "-c", "ulimit -n");
   return said === "unlimited" ? Number.MAX_SAFE_INTEGER : Number(said) || 0;
 };
 
@@ -42,8 +42,8 @@ export const conditionsOf = (
 ): Conditions => {
   const all = cpus();
   return {
-    commit: git("rev-parse", "HEAD") ?? "unknown",
-    dirty: (git("status", "--porcelain") ?? "") !== "",
+    commit: textFrom("git", "rev-parse", "HEAD") ?? "unknown",
+    dirty: (textFrom("git", "status", "--porcelain") ?? "") !== "",
     versions: {
       bun: Bun.version,
       elysia: versionOf("elysia", resolve(root, "packages/shared")),

@@ -1,17 +1,18 @@
-// The fleet tells its processes what to do and hears how it went: one order, one answer.
+// The fleet tells its processes what to do and hears how it went: each order has one answer.
 
 type Orders = Readonly<Record<string, (argument: never) => Promise<unknown>>>;
 
 type Answer = { readonly result: unknown } | { readonly error: string };
+type Order = readonly [number: number, name: string, argument: unknown];
 
 /** Does what the parent process says, and ends with it. */
 export const obey = (orders: Orders): void => {
-  process.on("message", async ([name, argument]: [string, never]) => {
-    const answer: Answer = await Promise.try(() => orders[name]?.(argument)).then(
+  process.on("message", async ([number, name, argument]: Order) => {
+    const answer: Answer = await Promise.try(() => orders[name]?.(argument as never)).then(
       (result) => ({ result }),
       (error) => ({ error: error instanceof Error ? error.message : `${error}` }),
     );
-    process.send?.(answer);
+    process.send?.([number, answer]);
   });
   process.on("disconnect", () => process.exit(0));
 };
@@ -32,18 +33,24 @@ export const command = <Known extends Orders>(
   pinned: readonly string[],
 ): Obedient<Known> => {
   const gone: Answer = { error: "A process of the load generator has ended." };
-  let answered: ((answer: Answer) => void) | undefined;
+  const waiting = new Map<number, (answer: Answer) => void>();
+  const answered = (number: number, answer: Answer) => {
+    waiting.get(number)?.(answer);
+    waiting.delete(number);
+  };
+  let orders = 0;
   const child = Bun.spawn([...pinned, process.execPath, "--no-orphans", script], {
     stdio: ["ignore", "inherit", "inherit"],
     serialization: "advanced",
-    ipc: (answer: Answer) => answered?.(answer),
-    onExit: () => answered?.(gone),
+    ipc: ([number, answer]: [number, Answer]) => answered(number, answer),
+    onExit: () => waiting.forEach((_, number) => answered(number, gone)),
   });
   const ask = async (name: string, argument: unknown) => {
     const { promise, resolve } = Promise.withResolvers<Answer>();
-    answered = resolve;
-    if (child.exitCode !== null || child.signalCode !== null) resolve(gone);
-    else child.send([name, argument]);
+    const order: Order = [orders++, name, argument];
+    waiting.set(order[0], resolve);
+    if (child.exitCode !== null || child.signalCode !== null) answered(order[0], gone);
+    else child.send(order);
     const answer = await promise;
     if ("error" in answer) throw new Error(answer.error);
     return answer.result;

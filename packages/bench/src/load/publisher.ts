@@ -135,12 +135,12 @@ class Publications {
           this.#pump();
         },
         data: (socket, chunk) => {
-          const answer = socket.data.answers.take(chunk);
-          if (!answer) return;
-          const good = answer.status >= 200 && answer.status < 300;
-          this.#settle(socket, good ? undefined : `${answer.status} ${answer.body}`);
-          this.#idle.push(socket);
-          this.#pump();
+          try {
+            this.#receive(socket, chunk);
+          } catch (error) {
+            this.#settle(socket, messageOf(error));
+            socket.terminate();
+          }
         },
         close: (socket) => {
           this.#lines.delete(socket);
@@ -151,10 +151,19 @@ class Publications {
       },
     }).catch((error) => {
       this.#opening--;
-      const problem = `${error instanceof Error ? error.message : error}`;
+      const problem = messageOf(error);
       if (this.#stretch.persistent) this.#tryAgain(problem);
       else this.reason ??= problem;
     });
+  }
+
+  #receive(socket: Socket<Line>, chunk: Buffer): void {
+    const answer = socket.data.answers.take(chunk);
+    if (!answer) return;
+    const good = answer.status >= 200 && answer.status < 300;
+    this.#settle(socket, good ? undefined : `${answer.status} ${answer.body}`);
+    this.#idle.push(socket);
+    this.#pump();
   }
 
   #settle({ data }: Socket<Line>, problem: string | undefined): void {
@@ -175,6 +184,7 @@ class Publications {
   }
 
   #tryAgain(problem: string, ...events: readonly number[]): void {
+    if (this.#closed) return;
     this.reason = problem;
     setTimeout(() => {
       if (this.#closed) return;
@@ -187,9 +197,12 @@ class Publications {
 
   close(): void {
     this.#closed = true;
+    if (this.waiting > 0) this.reason ??= "there was no answer in time";
     for (const socket of this.#lines) socket.terminate();
   }
 }
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : `${error}`);
 
 // Timers count whole milliseconds, and fire early rather than late. The rest is slept through, in
 // slices while somebody's answer may come: whoever turns round and round instead takes the core

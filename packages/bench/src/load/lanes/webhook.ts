@@ -64,8 +64,11 @@ export class Endpoints extends Crowd {
     for (;;) {
       const body = bytes.indexOf("\r\n\r\n") + 4;
       const head = bytes.toString("latin1", 0, body);
-      const end = body + Number(LENGTH.exec(head)?.[1]);
-      if (body < 4 || bytes.length < end) break;
+      if (body < 4) break;
+      const length = LENGTH.exec(head)?.[1];
+      if (length === undefined) return this.fail(new Error("A delivery has no Content-Length."));
+      const end = body + Number(length);
+      if (bytes.length < end) break;
       // `POST /<subscriber> HTTP/1.1`
       const subscriber = Number(head.slice("POST /".length, head.indexOf(" ", 6)));
       this.tally.hits(subscriber, scan(bytes.subarray(body, end)), at);
