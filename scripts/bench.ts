@@ -34,13 +34,14 @@ const usage = `usage: bun run bench [options]              measures, in under th
        bun run bench compare A.json B.json  what is different, and what is noise
        bun run bench report FILE.json       makes the report of a result again
   --quick            fan-out only, in half a minute
-  --full             everyone in everything, and longer: 40 minutes
+  --full             every scenario, and longer: 40 minutes
   --only a,b         only these lanes or contenders, such as sse,ws
   --peers            with nchan, ws, Socket.IO and more
   --scenario NAME    ${scenarios.map(({ name }) => name).join(", ")};
-                     default: those for which three minutes have room
-  --rounds N         1 to 100; default 7 of fan-out and 5 of the others;
-                     with --quick 2, with --full 5 of all
+                     default: all; without options those for which
+                     three minutes have room
+  --rounds N         1 to 100; default 5, and up to 4 more of fan-out;
+                     with --quick 2, with --full 5
   --subscribers N    how many there are; default: the scenario's own number
   --rate N           events in a second; default: the scenario's own rate
   --payload N        bytes of data in each event; default 128
@@ -152,8 +153,8 @@ const shownAudits = (audits: Result["audit"]): string =>
     }),
   ].join("\n");
 
-/** What changes the figures; where they are written does not, and is nobody's business. */
-const flagsThatMatter = (): readonly string[] =>
+/** All that was asked for, but where it is written: that is nobody's business. */
+const flagsAsked = (): readonly string[] =>
   Object.entries(values).flatMap(([name, value]) =>
     name === "out" || value === undefined || value === false
       ? []
@@ -168,7 +169,7 @@ const measure = async () => {
   const rounds = number("rounds", 1, 100);
   const settings = {
     ...standard,
-    ...(rounds !== undefined && { rounds, roundsOfFirst: rounds }),
+    ...(rounds !== undefined && { rounds, moreOfFirst: 0 }),
     // Who asks for more, or for something of it, has time for all of that.
     isShort: ![values.full, values.peers, values.only, values.scenario, rounds].some(Boolean),
     subscribers: number("subscribers", 1, 100_000),
@@ -183,7 +184,10 @@ const measure = async () => {
     )
       fail(`--${name} changes nothing in ${values.scenario}; leave it out`);
   const descriptors = maxDescriptors();
-  if (settings.subscribers !== undefined && settings.subscribers + SPARE > descriptors)
+  if (
+    settings.subscribers !== undefined &&
+    settings.subscribers + SPARE > (descriptors || Infinity)
+  )
     fail(`--subscribers: ${descriptors} files may be open here; raise it with \`ulimit -n\``);
   const folder = await folderFor(".tidings/bench");
   say(`This takes about ${duration(estimateMs(selection, settings))}.`);
@@ -202,13 +206,13 @@ const measure = async () => {
   const measured = await bench({
     ...selection,
     settings,
-    flags: flagsThatMatter(),
+    flags: flagsAsked(),
     versions: selection.contenders.some(({ kind }) => kind === "peer") ? peerVersions() : {},
     onProgress: progress.show,
     onAudit: (audits) => audits.length > 0 && progress.say(shownAudits(audits)),
   })
-    .catch((error) => fail(error, 1))
-    .finally(progress.end);
+    .finally(progress.end)
+    .catch((error) => fail(error, 1));
   // First of all it is kept: whatever is wrong with it, it took its time.
   const name = `bench-${measured.startedAt.replaceAll(/[:.]/g, "-")}`;
   const json = await write(join(folder, `${name}.json`), JSON.stringify(measured));

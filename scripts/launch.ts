@@ -16,6 +16,8 @@ export interface RunOptions {
   onLine?: ((line: string, stream: "stdout" | "stderr") => void) | undefined;
   /** What its command line begins with, such as `taskset -c 0`. Default: nothing. */
   prefix?: readonly string[] | undefined;
+  /** Kills the process (SIGKILL) when it fires, also while it is not ready yet. Default: never. */
+  signal?: AbortSignal | undefined;
 }
 
 /** A process that we started. Disposing of it stops it. */
@@ -64,7 +66,7 @@ export const describeExit = ({ code, signal }: Exit) => `${signal ?? `exit code 
 export const run = (
   name: string,
   [script, ...args]: readonly [string, ...string[]],
-  { env = {}, onLine, prefix = [] }: RunOptions = {},
+  { env = {}, onLine, prefix = [], signal }: RunOptions = {},
 ): Running => {
   const child = Bun.spawn([...prefix, process.execPath, "--no-orphans", script, ...args], {
     cwd: root,
@@ -73,6 +75,7 @@ export const run = (
     stdout: "pipe",
     stderr: "pipe",
     detached: true,
+    ...(signal && { signal, killSignal: "SIGKILL" }),
   });
   const { promise: ready, resolve: becomeReady, reject: fail } = Promise.withResolvers<string>();
   // Not everybody waits for it, and a process that nobody waits for may end.

@@ -11,6 +11,8 @@ export interface StartOptions {
   readonly options?: Readonly<Record<string, unknown>> | undefined;
   /** Told the process as soon as there is one, long before it is ready. */
   readonly onSpawn?: ((pid: number) => void) | undefined;
+  /** Ends the process when it fires, also while it is not ready yet. Default: never. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A server that was started for a run. */

@@ -14,10 +14,15 @@
 // is killed changes nothing: what nobody takes is tried again, and is late.
 //
 // A run warms up, and only then it is measured. Rounds go over all contenders of a scenario, each round
-// in an order of its own from a seed. There are five; without options, seven of fan-out. In fan-out each
-// technique runs twice in each round (A and B), and with `--full` one of them everywhere: how far it is
-// from itself is the noise. Three minutes have no room for burst: it is played with `--full`, and for
-// whoever chooses contenders, peers, a scenario or rounds.
+// in an order of its own from a seed. There are five, and in the end up to four more of fan-out, while the
+// three minutes of a bench without options last. In fan-out each technique runs twice in each round (A and
+// B), and with `--full` one of them everywhere: how far it is from itself is the noise. Three minutes have
+// no room for burst: it is played with `--full`, and for whoever chooses contenders, peers, a scenario or
+// rounds.
+//
+// A figure is the median of its rounds, with a 95 % interval of percentiles from a bootstrap. Two
+// contenders are compared by their ratio within each round: where its interval holds 1, or it is within
+// the noise, they are a tie.
 //
 // The server of the next run is started while subscribers are opened and warmed up. From 20 ms before
 // anything is measured until that is over, it stands still (SIGSTOP), however far it has come. Peers,
@@ -45,10 +50,10 @@
 // The generator is audited. Before anything else it measures itself against a server that does
 // nothing but write, with the payload of the runs. In each run its own CPU and its own lateness are
 // watched, and kept with the figures. Where it used more than 90 % of a core, or was more than 10 ms
-// late one time in ten (idle: 100 ms, storm: 50 ms), the run is invalid, unless the server has done
-// what no generator can make it do: doubled, reordered or early deliveries fail the run. An invalid run
-// is played once more, for what disturbed it may be over; without options, while there is time. In burst
-// a rate that was held was held, however busy the generator was.
+// late one time in ten (of few publications: once; idle: 100 ms, storm: 50 ms), the run is invalid, unless
+// the server has done what no generator can make it do: doubled, reordered or early deliveries fail the
+// run. An invalid run is played once more, for what disturbed it may be over; without options, while there
+// is time. In burst a rate that was held was held, however busy the generator was.
 import { audit, canAudit, AUDIT_MS } from "./audit.ts";
 import { rests, type Contender } from "./contender.ts";
 import { lanes } from "./contenders.ts";
@@ -79,13 +84,24 @@ export interface BenchOptions extends Selection {
   readonly versions?: Readonly<Record<string, string>>;
   /** Default: a new `Fleet`. */
   readonly createFleet?: ((places: Places) => Fleet) | undefined;
+  /** How much longer than it should a run may take, in milliseconds. Default 60,000. */
+  readonly patienceMs?: number | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
   readonly onAudit?: ((audits: readonly Audit[]) => unknown) | undefined;
 }
 
 /** How long a bench takes, about, in milliseconds. */
-export const estimateMs = (selection: Selection, settings: Settings): number =>
-  auditMs(selection) + sum(planOf(selection, settings).map((planned) => planned.estimateMs));
+export const estimateMs = (selection: Selection, settings: Settings): number => {
+  const all = auditMs(selection) + takes(planOf(selection, settings));
+  return Math.min(all, limitOf(settings));
+};
+
+// A bench without options is done in three minutes, a quick one in half of one: what was invalid is played
+// once more, and more rounds are played, as long as there is room for that.
+const limitOf = ({ isShort, mode }: Settings): number =>
+  isShort ? (mode === "quick" ? 28_000 : 172_000) : Infinity;
+
+const takes = (plan: readonly Planned[]) => sum(plan.map((planned) => planned.estimateMs));
 
 // Contenders of one lane are received in one way.
 const toAudit = ({ contenders }: Selection) =>
@@ -93,32 +109,32 @@ const toAudit = ({ contenders }: Selection) =>
 const auditMs = (selection: Selection) => toAudit(selection).length * AUDIT_MS;
 const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
 
-// A bench without options is done in three minutes: what was invalid is played once more as long as it
-// leaves room for that.
-const SHORT_MS = 172_000;
-
-// A run that takes so much longer than it should will not end.
-const HOPELESS_MS = 60_000;
-
 /** Measures. Whatever goes wrong in a run is that run's outcome. */
 export const bench = async (options: BenchOptions): Promise<Result> => {
   const { settings, contenders, scenarios, flags, versions = {}, onProgress, onAudit } = options;
-  const { createFleet = (places) => new Fleet(places) } = options;
+  const { createFleet = (places) => new Fleet(places), patienceMs = 60_000 } = options;
   const startedAt = new Date();
   const begun = performance.now();
   const where = places();
   // What is done here must not disturb the servers on their core.
   using _ = stayOn(...where.load);
   await using standby = new Standby(where);
-  const ground = { fleet: createFleet(where), places: where, standby, createFleet };
+  const hopeless = new Map<string, string>();
+  const fleet = createFleet(where);
+  const ground = { fleet, places: where, standby, createFleet, patienceMs, hopeless };
   const plan = planOf(options, settings);
   const played = scenarios.filter((one) => plan.some(({ scenario }) => scenario === one));
-  const totalMs = estimateMs(options, settings);
+  const limitMs = limitOf(settings);
   let doneMs = 0;
   const progress = (what: string) => {
+    const spentMs = performance.now() - begun;
     // What has been seen so far corrects the estimate of what is left.
-    const pace = doneMs > 0 ? (performance.now() - begun) / doneMs : 1;
-    onProgress?.({ what, done: doneMs / totalMs, leftMs: (totalMs - doneMs) * pace });
+    const pace = doneMs > 0 ? spentMs / doneMs : 1;
+    const [allMs = 0, dueMs = 0] = [plan, plan.filter(({ isMore }) => !isMore)].map(
+      (some) => (auditMs(options) + takes(some) - doneMs) * pace,
+    );
+    const leftMs = Math.max(0, dueMs, Math.min(allMs, limitMs - spentMs));
+    onProgress?.({ what, done: spentMs / (spentMs + leftMs), leftMs });
   };
   try {
     const audits: Audit[] = [];
@@ -130,18 +146,22 @@ export const bench = async (options: BenchOptions): Promise<Result> => {
     onAudit?.(audits);
     const runs: Run[] = [];
     for (const [place, planned] of plan.entries()) {
+      // What cannot be left out any more.
+      const isDue = ({ isMore, round }: Planned) =>
+        !isMore || (planned.isMore && round === planned.round);
+      const dueMs = takes(plan.slice(place).filter(isDue));
+      const hasTime = performance.now() - begun + dueMs < limitMs;
+      if (planned.isMore && planned.order === 1 && !hasTime) break;
       progress(nameOf(planned, plan));
       const next = plan[place + 1];
       await standby.turn(
         planned.contender,
         next?.scenario.startsItself ? undefined : next?.contender,
       );
-      const spentMs = performance.now() - begun;
-      const hasTime = !settings.isShort || spentMs + totalMs - doneMs < SHORT_MS;
       runs.push(...(await play(ground, planned, settings, runs, hasTime)));
       doneMs += planned.estimateMs;
     }
-    progress("done");
+    onProgress?.({ what: "done", done: 1, leftMs: 0 });
     return {
       schema: SCHEMA,
       startedAt: startedAt.toISOString(),
@@ -176,8 +196,16 @@ const nameOf = ({ scenario, contender, round, replica }: Planned, plan: readonly
   return `${scenario.name}: ${contender.name}${replica === "B" ? " again" : ""}${which}`;
 };
 
+interface Yard extends Ground {
+  fleet: Fleet;
+  readonly createFleet: (places: Places) => Fleet;
+  readonly patienceMs: number;
+  /** Who did not end in what: why. Later rounds would take as long, and one voids them all. */
+  readonly hopeless: Map<string, string>;
+}
+
 const play = async (
-  ground: Ground & { fleet: Fleet; createFleet: (places: Places) => Fleet },
+  ground: Yard,
   planned: Planned,
   settings: Settings,
   before: readonly Run[],
@@ -193,17 +221,34 @@ const play = async (
         run.replica === replica,
     )
     .map(({ outcome }) => outcome);
-  const attempt = () =>
-    inTime(scenario.run(ground, contender, inRound(settings, round), earlier), planned).catch(
-      async (error): Promise<readonly Cell[]> => {
-        // Nobody knows what the generator is in the middle of.
-        await ground.fleet[Symbol.asyncDispose]();
-        ground.fleet = ground.createFleet(ground.places);
-        const reason = error instanceof Error ? error.message : `${error}`;
-        const outcome = { kind: "failed", reason, lost: 0, doubled: 0, reordered: 0 } as const;
-        return scenario.cells(contender, settings).map((params) => ({ params, outcome }));
-      },
+  const failed = (reason: string): readonly Cell[] => {
+    const outcome = { kind: "failed", reason, lost: 0, doubled: 0, reordered: 0 } as const;
+    return scenario.cells(contender, settings).map((params) => ({ params, outcome }));
+  };
+  const work = `${scenario.name}: ${contender.name}`;
+  const attempt = async (): Promise<readonly Cell[]> => {
+    const known = ground.hopeless.get(work);
+    if (known !== undefined) return failed(known);
+    const abandon = new AbortController();
+    const { signal } = abandon;
+    const running = scenario.run(
+      { ...ground, signal },
+      contender,
+      inRound(settings, round),
+      earlier,
     );
+    try {
+      return await inTime(running, planned.estimateMs + ground.patienceMs);
+    } catch (error) {
+      const reason = reasonOf(error);
+      if (error instanceof Hopeless) ground.hopeless.set(work, reason);
+      abandon.abort();
+      // Nobody knows what the generator is in the middle of.
+      await ground.fleet[Symbol.asyncDispose]();
+      ground.fleet = ground.createFleet(ground.places);
+      return failed(reason);
+    }
+  };
   const first = await attempt();
   // What disturbed the generator may be over.
   const isInvalid = first.some(({ outcome }) => outcome.kind === "invalid");
@@ -229,9 +274,17 @@ const inRound = (settings: Settings, round: number): Settings => ({
   seed: settings.seed + round,
 });
 
-const inTime = async <Value>(work: Promise<Value>, { estimateMs }: Planned): Promise<Value> => {
+class Hopeless extends Error {}
+
+/** What went wrong first: what went wrong in clearing up after it says less. */
+const reasonOf = (error: unknown): string =>
+  error instanceof SuppressedError
+    ? reasonOf(error.suppressed)
+    : (error instanceof Error ? error.message : `${error}`) || "nobody knows why";
+
+const inTime = async <Value>(work: Promise<Value>, mostMs: number): Promise<Value> => {
   const { promise, reject } = Promise.withResolvers<never>();
-  const late = new Error(`did not end in ${Math.round((estimateMs + HOPELESS_MS) / 1000)} s`);
-  const timer = setTimeout(reject, estimateMs + HOPELESS_MS, late);
+  const late = new Hopeless(`did not end in ${Math.round(mostMs / 1000)} s`);
+  const timer = setTimeout(reject, mostMs, late);
   return Promise.race([work, promise]).finally(() => clearTimeout(timer));
 };

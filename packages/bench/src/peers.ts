@@ -37,10 +37,11 @@ const asServer = (url: string, child: Child): Server => ({
 
 const startNode =
   (script: string, lane: string) =>
-  async ({ prefix }: StartOptions): Promise<Server> => {
+  async ({ prefix, signal }: StartOptions): Promise<Server> => {
     const child = Bun.spawn([...prefix, "node", join(folder, script), lane], {
       env: { ...process.env, NODE_ENV: "production" },
       stdio: ["ignore", "pipe", "inherit"],
+      ...(signal && { signal }),
     });
     let said = "";
     for await (const chunk of child.stdout) {
@@ -51,7 +52,7 @@ const startNode =
     throw new Error(`${script} ended without being ready.`);
   };
 
-const startNchan = async ({ prefix }: StartOptions): Promise<Server> => {
+const startNchan = async ({ prefix, signal }: StartOptions): Promise<Server> => {
   const free = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   const { port } = free;
   free.stop(true);
@@ -70,7 +71,7 @@ const startNchan = async ({ prefix }: StartOptions): Promise<Server> => {
     const mortal = ["setpriv", "--pdeathsig", "TERM", nginx];
     const child = Bun.spawn(
       [...prefix, ...mortal, "-c", join(own, "nginx.conf"), "-e", "stderr", "-g", "daemon off;"],
-      { stdio: ["ignore", "ignore", "pipe"] },
+      { stdio: ["ignore", "ignore", "pipe"], ...(signal && { signal }) },
     );
     const server = asServer(`http://127.0.0.1:${port}`, child);
     // It says nothing when it is ready, so it is asked until it answers.

@@ -11,6 +11,8 @@ export interface Planned {
   /** From 1. */
   readonly round: number;
   readonly order: number;
+  /** In a round that a bench may be without, where it has no time. */
+  readonly isMore?: true;
   /** How long it takes, about, in milliseconds. */
   readonly estimateMs: number;
 }
@@ -23,7 +25,8 @@ export interface Selection {
 /**
  * What runs when. The rounds of a scenario go over its contenders, each in an order of its own, so that
  * whatever changes on the machine meets all of them. In fan-out each technique runs twice in each
- * round, and one contender everywhere with --full: how far it is from itself is the noise.
+ * round, and one contender everywhere with --full: how far it is from itself is the noise. Its rounds
+ * beyond those of the others come last, for as long as there is time.
  */
 export const planOf = ({ scenarios, contenders }: Selection, settings: Settings): Planned[] => {
   const random = createRandom(settings.seed);
@@ -44,23 +47,32 @@ export const planOf = ({ scenarios, contenders }: Selection, settings: Settings)
           ]
         : [{ contender }],
     );
-  return scenarios
-    .filter(({ isLong }) => !isLong || !settings.isShort)
-    .flatMap((scenario) =>
-      Array.from({ length: roundsOf(scenario, settings) }, (_, i) => i + 1).flatMap((round) =>
-        shuffled(entriesOf(scenario), random).map((entry, place) => ({
-          ...entry,
-          scenario,
-          round,
-          order: place + 1,
-          estimateMs: scenario.estimateMs(entry.contender, settings),
-        })),
+  const roundOf = (scenario: Scenario, round: number) =>
+    shuffled(entriesOf(scenario), random).map((entry, place) => ({
+      ...entry,
+      scenario,
+      round,
+      order: place + 1,
+      estimateMs: scenario.estimateMs(entry.contender, settings),
+    }));
+  const { rounds, moreOfFirst, isShort } = settings;
+  const played = scenarios.filter(({ isLong }) => !isLong || !isShort);
+  const numbers = Array.from({ length: rounds + moreOfFirst }, (_, i) => i + 1);
+  return [
+    ...played.flatMap((scenario) =>
+      numbers.slice(0, rounds).flatMap((round) => roundOf(scenario, round)),
+    ),
+    ...played
+      .filter(({ isFirst }) => isFirst)
+      .flatMap((scenario) =>
+        numbers
+          .slice(rounds)
+          .flatMap((round) =>
+            roundOf(scenario, round).map((planned) => ({ ...planned, isMore: true }) as const),
+          ),
       ),
-    );
+  ];
 };
-
-const roundsOf = ({ isFirst }: Scenario, { rounds, roundsOfFirst }: Settings): number =>
-  isFirst ? roundsOfFirst : rounds;
 
 type Entry = Pick<Planned, "contender" | "replica">;
 

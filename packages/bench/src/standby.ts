@@ -6,6 +6,7 @@ import { family, pinTo, type Places } from "./machine.ts";
 interface Prepared {
   readonly contender: Contender;
   readonly server: Promise<Server>;
+  readonly abandon: () => void;
   /** Nobody's while there is no process. */
   readonly pid: () => number | undefined;
 }
@@ -21,22 +22,28 @@ export class Standby implements AsyncDisposable {
     process.once("exit", this.#kill);
   }
 
-  readonly #kill = (): void => signal(this.#prepared?.pid(), "SIGKILL");
+  readonly #kill = (): void => this.#prepared?.abandon();
 
   /** Whose run comes now, and whose server is wanted after it. What is prepared for others ends. */
   async turn(now: Contender, next: Contender | undefined): Promise<void> {
     // Whoever held it may have failed before letting go.
-    signal(this.#prepared?.pid(), "SIGCONT");
+    send(this.#prepared?.pid(), "SIGCONT");
     if (this.#prepared?.contender !== now) await this.#end();
     // A peer that stands still would outlive a bench that is killed.
     this.#next = next?.kind === "peer" ? undefined : next;
   }
 
-  /** A contender's server, prepared or started now; from then on the next one is prepared. */
-  async start(contender: Contender): Promise<Server> {
+  /**
+   * A contender's server, prepared or started now; from then on the next one is prepared. `signal`
+   * ends it, also while it is not ready yet.
+   */
+  async start(contender: Contender, signal?: AbortSignal): Promise<Server> {
     const prepared = this.#prepared?.contender === contender ? this.#prepared : undefined;
-    if (prepared) this.#prepared = undefined;
-    const server = await (prepared?.server ?? contender.start({ prefix: this.#prefix }));
+    if (prepared) {
+      this.#prepared = undefined;
+      signal?.addEventListener("abort", prepared.abandon);
+    }
+    const server = await (prepared?.server ?? contender.start({ prefix: this.#prefix, signal }));
     this.#prepare();
     return server;
   }
@@ -47,18 +54,20 @@ export class Standby implements AsyncDisposable {
     this.#next = undefined;
     let pid: number | undefined;
     const onSpawn = (spawned: number) => void (pid = spawned);
-    const server = contender.start({ prefix: this.#prefix, onSpawn });
+    const controller = new AbortController();
+    const { signal } = controller;
+    const server = contender.start({ prefix: this.#prefix, onSpawn, signal });
     // Who takes it hears why there is none. The number of a process that has ended is another one's.
     const ended = server.then(({ exited }) => exited).catch(() => {});
     void ended.then(() => (pid = undefined));
-    this.#prepared = { contender, server, pid: () => pid };
+    this.#prepared = { contender, server, abandon: () => controller.abort(), pid: () => pid };
   }
 
   /** Until this is disposed of, what is prepared does not run. */
   hold(): Disposable {
     const pid = this.#prepared?.pid();
-    signal(pid, "SIGSTOP");
-    return { [Symbol.dispose]: () => signal(pid, "SIGCONT") };
+    send(pid, "SIGSTOP");
+    return { [Symbol.dispose]: () => send(pid, "SIGCONT") };
   }
 
   // It serves nobody yet, and may stand still or never become ready: it is not asked.
@@ -79,7 +88,7 @@ export class Standby implements AsyncDisposable {
   }
 }
 
-const signal = (pid: number | undefined, name: NodeJS.Signals): void => {
+const send = (pid: number | undefined, name: NodeJS.Signals): void => {
   for (const member of pid === undefined ? [] : family(pid))
     try {
       process.kill(member, name);

@@ -16,6 +16,8 @@ export interface Ground {
   readonly places: Places;
   /** Has the servers started beforehand. Default: each is started when it is wanted. */
   readonly standby?: Standby | undefined;
+  /** Ends the servers that a run has started, when it fires. Default: never. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface TrialOptions extends Pick<Site, "pollMs" | "backOffMs" | "seed"> {
@@ -38,7 +40,7 @@ export interface StretchOptions {
 /** What was seen of the server while a stretch was measured. */
 export interface Seen extends Account {
   readonly serverCpuUs: number;
-  /** Of one core, every 100 ms. */
+  /** Of one core, every 100 ms; empty where it cannot be known. */
   readonly serverCpuPercent: readonly number[];
   /** How long the server was watched, in milliseconds. */
   readonly serverMs: number;
@@ -82,12 +84,12 @@ export class Trial implements AsyncDisposable {
 
   /** Starts the server. */
   static async start(
-    { fleet, places, standby }: Ground,
+    { fleet, places, standby, signal }: Ground,
     contender: Contender,
     options: TrialOptions,
   ): Promise<Trial> {
     // The fleet of now: after a run that hangs, even in this start, the others have a new one.
-    const ground = { fleet, places, standby };
+    const ground = { fleet, places, standby, signal };
     return new Trial(ground, contender, options, await start(ground, contender, options));
   }
 
@@ -102,7 +104,15 @@ export class Trial implements AsyncDisposable {
     const { url } = this.#server;
     this.#subscribers = subscribers;
     const site = { wire, url, subscribers, pollMs, backOffMs, seed };
-    await this.#fleet.open(site, { path, payloadBytes }, first);
+    await this.#whileThere(this.#fleet.open(site, { path, payloadBytes }, first));
+  }
+
+  // Who comes to nobody would try for ever.
+  async #whileThere(opened: Promise<void>): Promise<void> {
+    const gone = this.#server.exited.then(() => {
+      throw new Error("the server ended when its subscribers came");
+    });
+    await Promise.race([opened, gone]);
   }
 
   /** The same, and weighs the server when a quarter of them are there. */
@@ -112,7 +122,7 @@ export class Trial implements AsyncDisposable {
     await this.open(subscribers, first);
     await Bun.sleep(SETTLE_MS);
     this.#weighed = { rss: rssBytes(this.#server.pid), rest: subscribers - first };
-    await this.#fleet.openRest();
+    await this.#whileThere(this.#fleet.openRest());
   }
 
   /**
@@ -172,9 +182,13 @@ export class Trial implements AsyncDisposable {
     };
     const [account, { killedAt, backAt, seen }] = await Promise.all([publish(), restart()]);
     // Where nothing was to be published meanwhile, the first publication shows who is there.
-    const due = Math.max(1, intendedTimes(schedule).filter((moment) => moment < backAt).length);
+    const times = intendedTimes(schedule);
+    const due = Math.max(1, times.filter((moment) => moment < backAt).length);
     const wholeAt = Math.max(...account.completeAt.subarray(0, due));
-    return { ...account, ...seen, killedAt, wholeAt };
+    // What the old server has taken, the new one need not know.
+    const isLate = killedAt > (times[0] ?? Infinity);
+    const bottleneck = isLate ? "the bench killed the server too late" : account.bottleneck;
+    return { ...account, ...seen, bottleneck, killedAt, wholeAt };
   }
 
   #next({ rate, seed, patienceMs = 2_000, toleranceMs, ...parts }: StretchOptions): Stretch {
@@ -205,9 +219,10 @@ export class Trial implements AsyncDisposable {
     return {
       serverCpuUs: last.us - first.us,
       serverMs: last.at - first.at,
-      serverCpuPercent: steps.map(
-        ({ now, before }) => (now.us - before.us) / (now.at - before.at) / 10,
-      ),
+      serverCpuPercent:
+        whyBlind() === undefined
+          ? steps.map(({ now, before }) => (now.us - before.us) / (now.at - before.at) / 10)
+          : [],
     };
   }
 
@@ -220,19 +235,19 @@ export class Trial implements AsyncDisposable {
   }
 }
 
-// The time rounded up, so that each part of a stretch has as many publications as its rate says.
-const wholeSlots = (ms: number, rate: number): number =>
+/** The time rounded up, so that each part of a stretch has as many publications as its rate says. */
+export const wholeSlots = (ms: number, rate: number): number =>
   rate > 0 ? (Math.ceil((ms * rate) / 1000) * 1000) / rate : ms;
 
 const start = (
-  { places, standby }: Ground,
+  { places, standby, signal }: Ground,
   contender: Contender,
   { options }: TrialOptions,
   port?: number,
 ): Promise<Server> => {
-  if (standby && !options && port === undefined) return standby.start(contender);
+  if (standby && !options && port === undefined) return standby.start(contender, signal);
   const prefix = places.server === undefined ? [] : pinTo(places.server);
-  return contender.start({ prefix, options, port });
+  return contender.start({ prefix, options, port, signal });
 };
 
 /** How long a subscriber waits by design before it asks again, in milliseconds. */

@@ -12,6 +12,7 @@ import { validateResult } from "../src/result.ts";
 import { burst } from "../src/scenarios/burst.ts";
 import { fanOut } from "../src/scenarios/fan-out.ts";
 import { frontier } from "../src/scenarios/frontier.ts";
+import { idle } from "../src/scenarios/idle.ts";
 import { storm } from "../src/scenarios/storm.ts";
 import { settingsOf } from "../src/settings.ts";
 import { quantile, total } from "../src/stats/histogram.ts";
@@ -24,7 +25,7 @@ const real = placesHere();
 afterAll(() => fleet[Symbol.asyncDispose]());
 
 const SUBSCRIBERS = 3;
-const once = { ...settingsOf("quick"), rounds: 1, roundsOfFirst: 1 };
+const once = { ...settingsOf("quick"), rounds: 1 };
 const brief = { ...once, subscribers: 2, measureMs: 200 };
 const site = { pollMs: 0, backOffMs: 50, seed: 1, payloadBytes: 64 };
 const stretch: StretchOptions = {
@@ -333,6 +334,115 @@ test("a server that does not start is its own failure, and the others go on", as
   const outcomes = new Map(runs.map(({ contender, outcome }) => [contender, outcome]));
   expect(outcomes.get("sse/bad")).toMatchObject({ kind: "failed", reason: "no port" });
   expect(outcomes.get(good.name)?.kind).not.toBe("failed");
+}, 60_000);
+
+test("a server that ends when somebody comes is not waited for", async () => {
+  const shy = streamOf(() => {});
+  const gone: Contender = {
+    ...shy,
+    async start(options) {
+      const server = await shy.start(options);
+      const door = Bun.listen<undefined>({
+        hostname: "127.0.0.1",
+        port: 0,
+        socket: { open: () => void leave(), data() {} },
+      });
+      const leave = async () => {
+        door.stop(true);
+        server.kill("SIGTERM");
+      };
+      return { ...server, url: `http://127.0.0.1:${door.port}` };
+    },
+  };
+  const work = { scenarios: [fanOut], contenders: [gone], settings: brief, flags: [] };
+  const { runs } = await bench(work);
+  for (const { outcome } of runs)
+    expect(outcome).toMatchObject({
+      kind: "failed",
+      reason: "the server ended when its subscribers came",
+    });
+}, 60_000);
+
+test("who does not end is ended, and not tried again", async () => {
+  const signals: (AbortSignal | undefined)[] = [];
+  const hung: Contender = {
+    ...streamOf(() => {}),
+    start: ({ signal }) => (signals.push(signal), new Promise(() => {})),
+  };
+  const work = { scenarios: [fanOut], contenders: [hung], settings: { ...brief, rounds: 3 } };
+  const { runs } = await bench({ ...work, flags: [], patienceMs: 1 });
+  expect(signals.map((signal) => signal?.aborted)).toEqual([true]);
+  expect(runs.map(({ round }) => round)).toEqual([1, 1, 2, 2, 3, 3]);
+  for (const { outcome } of runs)
+    expect(outcome).toMatchObject({
+      kind: "failed",
+      reason: expect.stringMatching(/^did not end/),
+    });
+}, 60_000);
+
+test("a run's failure is told, and not that of clearing up after it", async () => {
+  class Dying extends Fleet {
+    override play(): ReturnType<Fleet["play"]> {
+      return Promise.reject(new Error("the first thing that went wrong"));
+    }
+    override close(): Promise<void> {
+      return Promise.reject(new Error("the second"));
+    }
+  }
+  const createFleet = () => new Dying(places);
+  const contenders = [{ ...streamOf(() => {}), lane: "not audited" }] as const;
+  const work = { scenarios: [fanOut], contenders, settings: brief, flags: [], createFleet };
+  const { runs } = validateResult(await bench(work));
+  for (const { outcome } of runs)
+    expect(outcome).toMatchObject({ reason: "the first thing that went wrong" });
+}, 60_000);
+
+test("who cuts those that are idle is not cheap", async () => {
+  const silent = streamOf(() => {});
+  const cutting: Contender = {
+    ...silent,
+    async start(options) {
+      const server = await silent.start(options);
+      const door = Bun.listen<undefined>({
+        hostname: "127.0.0.1",
+        port: 0,
+        socket: {
+          data(socket) {
+            socket.write("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n:\n\n");
+            // When one is measured.
+            setTimeout(() => socket.end(), 100);
+          },
+        },
+      });
+      const dispose = async () => (door.stop(true), server[Symbol.asyncDispose]());
+      return { ...server, url: `http://127.0.0.1:${door.port}`, [Symbol.asyncDispose]: dispose };
+    },
+  };
+  const settings = { ...brief, subscribers: 2 };
+  const [cell] = await idle.run({ fleet, places }, cutting, settings);
+  expect(cell?.outcome).toMatchObject({
+    kind: "failed",
+    reason: expect.stringMatching(/connections were closed while nothing happened$/),
+  });
+  const [calm] = await idle.run({ fleet, places }, silent, settings);
+  expect(calm?.outcome.kind).not.toBe("failed");
+}, 60_000);
+
+test("a server that is killed too late for the schedule makes no figure", async () => {
+  class Stalling extends Fleet {
+    override play(stretch: Parameters<Fleet["play"]>[0]) {
+      // The bench has no time until the first events are published.
+      if (stretch.persistent) Bun.sleepSync(300);
+      return super.play(stretch);
+    }
+  }
+  await using stalling = new Stalling(places);
+  const settings = { ...settingsOf("quick"), subscribers: 1, rate: 20 };
+  const [cell] = await storm.run({ fleet: stalling, places }, mortal({ awayMs: 0 }), settings);
+  expect(cell?.outcome).toEqual({
+    kind: "invalid",
+    reason: "the bench killed the server too late",
+  });
 }, 60_000);
 
 test("deliveries are counted, and not what should have been delivered", async () => {

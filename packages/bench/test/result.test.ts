@@ -2,6 +2,8 @@ import { expect, test } from "bun:test";
 import { Glob } from "bun";
 import { resolve } from "node:path";
 import { metrics, validateResult } from "../src/index.ts";
+import { scenarios } from "../src/scenarios.ts";
+import { settingsOf } from "../src/settings.ts";
 import { sample } from "./result.ts";
 
 /** The sample in which one field, named by its path, has another value. */
@@ -121,7 +123,8 @@ test("RESULT.md names every field, kind and metric", async () => {
         ? Object.entries(value).flatMap(([name, each]) => [name, ...fields(each)])
         : [];
   const kinds = ["measured", "failed", "invalid", "not applicable", "lost", "doubled", "reordered"];
-  const known = [...new Set([...fields(sample()), ...Object.keys(metrics), ...kinds])];
+  const asked = scenarios.flatMap(({ params }) => Object.keys(params(settingsOf("default"))));
+  const known = [...new Set([...fields(sample()), ...asked, ...Object.keys(metrics), ...kinds])];
   const missing = known.filter(
     (name) => !guide.includes(`\`${name}\``) && !guide.includes(`"${name}"`),
   );

@@ -41,14 +41,14 @@ export const streamOf = (deliver: Deliver): Contender => ({
         return new Response(stream, { headers: { "content-type": "text/event-stream" } });
       },
     });
+    const { promise: exited, resolve } = Promise.withResolvers<void>();
+    const end = () => server.stop(true).then(resolve);
     return {
       url: server.url.origin,
       pid: process.pid,
-      kill: () => {},
-      exited: Promise.resolve(),
-      async [Symbol.asyncDispose]() {
-        await server.stop(true);
-      },
+      kill: end,
+      exited,
+      [Symbol.asyncDispose]: end,
     };
   },
 });

@@ -88,6 +88,7 @@ export abstract class Connection {
   closed(): void {
     this.#socket = undefined;
     if (this.crowd.closing) return;
+    this.crowd.cuts++;
     const bound = Math.min(MAX_PAUSE_MS, this.crowd.site.backOffMs * 2 ** this.#failures++);
     setTimeout(() => this.crowd.closing || this.connect(), this.#jitter.next() * bound);
   }

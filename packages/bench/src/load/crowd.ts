@@ -11,6 +11,8 @@ export abstract class Crowd {
   readonly traffic: Traffic = { bytesOut: 0, bytesIn: 0, requests: 0 };
   /** Where deliveries are counted. Between two stretches there is nothing that should come. */
   tally = nothing();
+  /** How often the server closed a subscriber's connection, or did not accept it. */
+  cuts = 0;
   closing = false;
   /** Rejects when a subscriber finds what it cannot go on with. */
   readonly failed: Promise<never>;

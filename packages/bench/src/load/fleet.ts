@@ -15,6 +15,8 @@ import type { orders as WorkerOrders, Received, Stretch } from "./worker.ts";
 export interface Account {
   /** What passed while it was measured, and how long that was. */
   readonly share: Traffic & { readonly ms: number; readonly delivered: number };
+  /** How often the server closed a subscriber's connection, or did not accept it. */
+  readonly cuts: number;
   readonly lost: number;
   readonly doubled: number;
   /** Came before they were meant to be published. */
@@ -104,6 +106,7 @@ export class Fleet implements AsyncDisposable {
         bytesIn: total("bytesIn"),
         requests: total("requests"),
       },
+      cuts: sum(received.map(({ cuts }) => cuts)),
       lost: sum(received.map(({ lost }) => lost)),
       doubled: sum(received.map(({ doubled }) => doubled)),
       early: sum(received.map(({ early }) => early)),

@@ -31,6 +31,8 @@ export interface Share extends Traffic {
 
 export interface Received {
   readonly share: Share;
+  /** How often the server closed a subscriber's connection, or did not accept it. */
+  readonly cuts: number;
   readonly lost: number;
   readonly doubled: number;
   readonly early: number;
@@ -109,11 +111,23 @@ export const orders = {
       }
     };
     const quiet = tally.whole.then(() => Bun.sleep(QUIET_MS));
-    const whole = Promise.race([quiet, until(deadline), crowd.failed]);
-    const [share] = await Promise.all([measured(), watch(), whole]);
+    const whole = Promise.race([quiet, until(deadline)]);
+    const { cuts } = crowd;
+    const all = Promise.all([measured(), watch(), whole]);
+    const [share] = await Promise.race([all, crowd.failed]);
     crowd.tally = nothing();
     const { lost, doubled, early, inversions, staleness, completeAt } = tally;
-    return { share, lost, doubled, early, inversions, staleness, lateness, completeAt };
+    return {
+      share,
+      cuts: crowd.cuts - cuts,
+      lost,
+      doubled,
+      early,
+      inversions,
+      staleness,
+      lateness,
+      completeAt,
+    };
   },
 
   async close(): Promise<void> {

@@ -8,12 +8,17 @@ import { RATE_STEP } from "../stats/noise.ts";
 import { judge, longestPauseMs, Trial } from "../trial.ts";
 import { BACK_OFF_MS, OPEN_MS, START_MS, STRETCH_MS } from "./common.ts";
 
-const work = ({ subscribers, payloadBytes }: Settings) => ({
+const work = ({ mode, subscribers, payloadBytes }: Settings) => ({
   subscribers: subscribers ?? 50,
   payloadBytes,
   pollMs: 200,
   /** What the p99 of the staleness must stay under, beside what a poll waits by design. */
   boundMs: 100,
+  /**
+   * In so short a time a backlog stays under the bound up to a fifth above what can be kept up (with
+   * --full a tenth): less than the grid.
+   */
+  measureMs: mode === "full" ? 1_000 : 400,
 });
 
 /** What is tried: each no more than a third above the one before it, or one event. */
@@ -38,9 +43,6 @@ const warmUp = (rate: number, { seed }: Settings) => ({
   measureMs: WARM_UP_MS,
 });
 
-// In so short a time a backlog stays under the bound up to a fifth above what can be kept up (with
-// --full a tenth): less than the grid.
-const measureMs = ({ mode }: Settings) => (mode === "full" ? 1_000 : 400);
 // Polls that rest in between are in their stride only when all of them have asked once.
 const warmUpMs = (contender: Contender, settings: Settings) =>
   Math.max(100, longestPauseMs(contender, work(settings)));
@@ -59,12 +61,12 @@ export const burst: Scenario = {
     STEPS *
       (STRETCH_MS +
         warmUpMs(contender, settings) +
-        measureMs(settings) +
+        work(settings).measureMs +
         longestPauseMs(contender, work(settings))),
 
   async run(ground, contender, settings, earlier = []) {
-    const { subscribers, ...site } = work(settings);
-    const options = { ...site, seed: settings.seed, backOffMs: BACK_OFF_MS };
+    const { subscribers, payloadBytes, pollMs } = work(settings);
+    const options = { payloadBytes, pollMs, seed: settings.seed, backOffMs: BACK_OFF_MS };
     const held = earlier.flatMap((outcome) =>
       outcome.kind === "measured" ? (outcome.metrics.highestRate ?? []) : [],
     );
@@ -91,7 +93,7 @@ export const burst: Scenario = {
         if (!step.isDisturbed || ++disturbed > PATIENCE) steps.push(step);
       }
     }
-    return [{ params: {}, outcome: outcomeOf(steps, contender, site) }];
+    return [{ params: {}, outcome: outcomeOf(steps, contender, { pollMs }) }];
   },
 };
 
@@ -138,16 +140,16 @@ interface Step {
 }
 
 const play = async (trial: Trial, settings: Settings, rate: number): Promise<Step> => {
-  const { boundMs } = work(settings);
+  const { boundMs, measureMs } = work(settings);
   const seen = await trial.play({
     rate,
     warmUpMs: warmUpMs(trial.contender, settings),
-    measureMs: measureMs(settings),
+    measureMs,
     seed: settings.seed,
     patienceMs: 2 * boundMs,
   });
   // Of what nobody was given it is known that it is later than all that was waited for.
-  const p99Us = quantile(seen.staleness, 0.99) ?? (measureMs(settings) + 2 * boundMs) * 1000;
+  const p99Us = quantile(seen.staleness, 0.99) ?? (measureMs + 2 * boundMs) * 1000;
   const allowedMs = boundMs + longestPauseMs(trial.contender, trial.options);
   const failed = judge({ ...seen, bottleneck: undefined });
   const broken = failed && { ...failed, reason: `at ${rate}/s ${failed.reason}` };

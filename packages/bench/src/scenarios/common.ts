@@ -5,10 +5,10 @@ import { stamped } from "../load/stamp.ts";
 export const START_MS = 150;
 
 /** Its subscribers' start, and the end of all, about, in milliseconds. */
-export const OPEN_MS = 30;
+export const OPEN_MS = 60;
 
 /** What a stretch takes beside its own time, about, in milliseconds: orders, and a last look. */
-export const STRETCH_MS = 70;
+export const STRETCH_MS = 100;
 
 /** Upper bound of the first pause before a cut subscriber comes back, in milliseconds. */
 export const BACK_OFF_MS = 250;

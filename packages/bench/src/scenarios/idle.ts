@@ -1,21 +1,22 @@
 import { whyBlind } from "../machine.ts";
+import type { Failed } from "../result.ts";
 import type { Scenario } from "../scenario.ts";
 import type { Settings } from "../settings.ts";
 import { judge, perSubscriberSecond, Trial } from "../trial.ts";
 import { BACK_OFF_MS, OPEN_MS } from "./common.ts";
 
-const work = ({ subscribers, payloadBytes }: Settings) => ({
+const work = ({ mode, subscribers, payloadBytes }: Settings) => ({
   subscribers: subscribers ?? 600,
   payloadBytes,
   pollMs: 1_000,
+  measureMs: mode === "full" ? 15_000 : 200,
 });
 
 const warmUpMs = 50;
 // More subscribers than elsewhere, and the pause before the first weighing.
-const WEIGH_MS = 250;
+const WEIGH_MS = 230;
 // All that the generator has to do is to poll, once in a second. The rest the system counts.
 const TOLERANCE_MS = 100;
-const measureMs = ({ mode }: Settings) => (mode === "full" ? 15_000 : 200);
 
 /** Subscribers, and no events. */
 export const idle: Scenario = {
@@ -25,13 +26,13 @@ export const idle: Scenario = {
   ignores: ["rate", "payload"],
   params: work,
   cells: () => [{}],
-  estimateMs: (_, settings) => OPEN_MS + WEIGH_MS + warmUpMs + measureMs(settings),
+  estimateMs: (_, settings) => OPEN_MS + WEIGH_MS + warmUpMs + work(settings).measureMs,
 
   async run(ground, contender, settings) {
     const blind = whyBlind();
     if (blind !== undefined)
       return [{ params: {}, outcome: { kind: "not applicable", reason: blind } }];
-    const { subscribers, ...site } = work(settings);
+    const { subscribers, measureMs, ...site } = work(settings);
     const { seed } = settings;
     await using trial = await Trial.start(ground, contender, {
       ...site,
@@ -42,10 +43,12 @@ export const idle: Scenario = {
     const seen = await trial.play({
       rate: 0,
       warmUpMs,
-      measureMs: measureMs(settings),
+      measureMs,
       seed,
       toleranceMs: TOLERANCE_MS,
     });
+    // Who is gone costs nothing.
+    if (seen.cuts > 0) return [{ params: {}, outcome: cut(seen.cuts) }];
     const metrics = { ...perSubscriberSecond(trial, seen), ...trial.memory() };
     const { generator, serverCpuPercent, coreUs } = seen;
     const samples = { serverCpuPercent, coreUs };
@@ -53,3 +56,11 @@ export const idle: Scenario = {
     return [{ params: {}, outcome: judge(seen) ?? measured }];
   },
 };
+
+const cut = (cuts: number): Failed => ({
+  kind: "failed",
+  reason: `${cuts} connections were closed while nothing happened`,
+  lost: 0,
+  doubled: 0,
+  reordered: 0,
+});

@@ -7,20 +7,22 @@ import type { Settings } from "../settings.ts";
 import { judge, Trial } from "../trial.ts";
 import { OPEN_MS, START_MS, STRETCH_MS } from "./common.ts";
 
+// Long enough that they come back while it goes on.
+const AFTER_MS = 400;
+
 const work = ({ subscribers, rate, payloadBytes }: Settings) => ({
   subscribers: subscribers ?? 100,
   rate: rate ?? 10,
   payloadBytes,
   pollMs: 150,
   backOffMs: 25,
+  measureMs: AFTER_MS,
 });
 
 const BEFORE_MS = 100;
-// Long enough that they come back while it goes on.
-const AFTER_MS = 400;
 const PATIENCE_MS = 10_000;
 // Two starts, and a while until everybody is back.
-const TAKES_MS = 2 * (START_MS + OPEN_MS + STRETCH_MS) + BEFORE_MS + 1.4 * AFTER_MS;
+const TAKES_MS = 2 * (START_MS + OPEN_MS) + STRETCH_MS + BEFORE_MS + 1.4 * AFTER_MS;
 // What takes half a second may be seen so much later, in milliseconds.
 const TOLERANCE_MS = 50;
 
@@ -42,7 +44,7 @@ export const storm: Scenario = {
       const reason = "Who comes back is not given all that was missed.";
       return [{ params: {}, outcome: { kind: "not applicable", reason } }];
     }
-    const { subscribers, rate, ...site } = work(settings);
+    const { subscribers, rate, measureMs, ...site } = work(settings);
     const { seed } = settings;
     const folder = mkdtempSync(join(tmpdir(), "tidings-bench-"));
     const remove = () => rmSync(folder, { recursive: true, force: true });
@@ -57,7 +59,7 @@ export const storm: Scenario = {
       const calm = await trial.play({ ...common, measureMs: BEFORE_MS });
       const problem = judge(calm);
       if (problem) return [{ params: {}, outcome: problem }];
-      const after = { measureMs: AFTER_MS, patienceMs: PATIENCE_MS };
+      const after = { measureMs, patienceMs: PATIENCE_MS };
       const seen = await trial.crash({ ...common, ...after });
       const { killedAt, wholeAt, doubled, serverCpuPercent, staleness, publish, generator } = seen;
       // What comes twice after a cut is counted, and is no violation.
