@@ -213,6 +213,13 @@ const measure = async () => {
   })
     .finally(progress.end)
     .catch((error) => fail(error, 1));
+  const late = selection.scenarios
+    .map(({ name }) => measured.runs.filter(({ scenario }) => scenario === name))
+    .filter(
+      (runs) => runs.length > 0 && Math.max(...runs.map(({ round }) => round)) < settings.rounds,
+    );
+  if (late.length > 0)
+    say(`The machine is slow or busy: there was no time for ${settings.rounds} rounds of all.`);
   // First of all it is kept: whatever is wrong with it, it took its time.
   const name = `bench-${measured.startedAt.replaceAll(/[:.]/g, "-")}`;
   const json = await write(join(folder, `${name}.json`), JSON.stringify(measured));

@@ -13,12 +13,12 @@
 // subscriber had the event, and publish latency, until the publisher had its answer. That a server
 // is killed changes nothing: what nobody takes is tried again, and is late.
 //
-// A run warms up, and only then it is measured. Rounds go over all contenders of a scenario, each round
-// in an order of its own from a seed. There are five, and in the end up to four more of fan-out, while the
-// three minutes of a bench without options last. In fan-out each technique runs twice in each round (A and
-// B), and with `--full` one of them everywhere: how far it is from itself is the noise. Three minutes have
-// no room for burst: it is played with `--full`, and for whoever chooses contenders, peers, a scenario or
-// rounds.
+// A run warms up, and only then it is measured. Each round goes over all scenarios and their contenders,
+// in an order of its own from a seed. There are five, and then up to four more of fan-out. A bench without
+// options has as many as its three minutes have room for, which on a machine that is slow or busy may be
+// fewer. In fan-out each technique runs twice in each round (A and B), and with `--full` one of them
+// everywhere: how far it is from itself is the noise. Three minutes have no room for burst: it is played
+// with `--full`, and for whoever chooses contenders, peers, a scenario or rounds.
 //
 // A figure is the median of its rounds, with a 95 % interval of percentiles from a bootstrap. Two
 // contenders are compared by their ratio within each round: where its interval holds 1, or it is within
@@ -96,8 +96,8 @@ export const estimateMs = (selection: Selection, settings: Settings): number => 
   return Math.min(all, limitOf(settings));
 };
 
-// A bench without options is done in three minutes, a quick one in half of one: what was invalid is played
-// once more, and more rounds are played, as long as there is room for that.
+// A bench without options is done in three minutes, a quick one in half of one: as many rounds are played as
+// there is room for, and what was invalid is played once more where all five have it.
 const limitOf = ({ isShort, mode }: Settings): number =>
   isShort ? (mode === "quick" ? 28_000 : 172_000) : Infinity;
 
@@ -130,10 +130,8 @@ export const bench = async (options: BenchOptions): Promise<Result> => {
     const spentMs = performance.now() - begun;
     // What has been seen so far corrects the estimate of what is left.
     const pace = doneMs > 0 ? spentMs / doneMs : 1;
-    const [allMs = 0, dueMs = 0] = [plan, plan.filter(({ isMore }) => !isMore)].map(
-      (some) => (auditMs(options) + takes(some) - doneMs) * pace,
-    );
-    const leftMs = Math.max(0, dueMs, Math.min(allMs, limitMs - spentMs));
+    const allMs = (auditMs(options) + takes(plan) - doneMs) * pace;
+    const leftMs = Math.max(0, Math.min(allMs, limitMs - spentMs));
     onProgress?.({ what, done: spentMs / (spentMs + leftMs), leftMs });
   };
   try {
@@ -146,12 +144,14 @@ export const bench = async (options: BenchOptions): Promise<Result> => {
     onAudit?.(audits);
     const runs: Run[] = [];
     for (const [place, planned] of plan.entries()) {
-      // What cannot be left out any more.
-      const isDue = ({ isMore, round }: Planned) =>
-        !isMore || (planned.isMore && round === planned.round);
-      const dueMs = takes(plan.slice(place).filter(isDue));
-      const hasTime = performance.now() - begun + dueMs < limitMs;
-      if (planned.isMore && planned.order === 1 && !hasTime) break;
+      const { scenario, round, order } = planned;
+      const left = plan.slice(place);
+      const thisRound = left.filter((one) => one.scenario === scenario && one.round === round);
+      const allRounds = left.filter((one) => one.round <= Math.max(round, settings.rounds));
+      const hasTimeFor = (some: readonly Planned[]) =>
+        performance.now() - begun + takes(some) < limitMs;
+      if (order === 1 && round > 1 && !hasTimeFor(thisRound)) break;
+      const hasTime = hasTimeFor(allRounds);
       progress(nameOf(planned, plan));
       const next = plan[place + 1];
       await standby.turn(
@@ -168,7 +168,7 @@ export const bench = async (options: BenchOptions): Promise<Result> => {
       tookMs: performance.now() - begun,
       conditions: conditionsOf(where, flags, versions),
       method: {
-        rounds: Math.max(settings.rounds, ...plan.map(({ round }) => round)),
+        rounds: Math.max(1, ...runs.map(({ round }) => round)),
         warmUpMs: settings.warmUpMs,
         measureMs: settings.measureMs,
         seed: settings.seed,

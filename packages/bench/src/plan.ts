@@ -11,8 +11,6 @@ export interface Planned {
   /** From 1. */
   readonly round: number;
   readonly order: number;
-  /** In a round that a bench may be without, where it has no time. */
-  readonly isMore?: true;
   /** How long it takes, about, in milliseconds. */
   readonly estimateMs: number;
 }
@@ -23,10 +21,10 @@ export interface Selection {
 }
 
 /**
- * What runs when. The rounds of a scenario go over its contenders, each in an order of its own, so that
- * whatever changes on the machine meets all of them. In fan-out each technique runs twice in each
- * round, and one contender everywhere with --full: how far it is from itself is the noise. Its rounds
- * beyond those of the others come last, for as long as there is time.
+ * What runs when. Each round goes over all scenarios, and in each of them over the contenders, in an
+ * order of its own, so that whatever changes on the machine meets all of them. In fan-out each technique
+ * runs twice in each round, and one contender everywhere with --full: how far it is from itself is the
+ * noise. Its rounds beyond those of the others come last.
  */
 export const planOf = ({ scenarios, contenders }: Selection, settings: Settings): Planned[] => {
   const random = createRandom(settings.seed);
@@ -57,21 +55,11 @@ export const planOf = ({ scenarios, contenders }: Selection, settings: Settings)
     }));
   const { rounds, moreOfFirst, isShort } = settings;
   const played = scenarios.filter(({ isLong }) => !isLong || !isShort);
-  const numbers = Array.from({ length: rounds + moreOfFirst }, (_, i) => i + 1);
-  return [
-    ...played.flatMap((scenario) =>
-      numbers.slice(0, rounds).flatMap((round) => roundOf(scenario, round)),
-    ),
-    ...played
-      .filter(({ isFirst }) => isFirst)
-      .flatMap((scenario) =>
-        numbers
-          .slice(rounds)
-          .flatMap((round) =>
-            roundOf(scenario, round).map((planned) => ({ ...planned, isMore: true }) as const),
-          ),
-      ),
-  ];
+  return Array.from({ length: rounds + moreOfFirst }, (_, i) => i + 1).flatMap((round) =>
+    played
+      .filter(({ isFirst }) => isFirst || round <= rounds)
+      .flatMap((scenario) => roundOf(scenario, round)),
+  );
 };
 
 type Entry = Pick<Planned, "contender" | "replica">;

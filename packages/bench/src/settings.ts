@@ -6,9 +6,9 @@ export interface Settings {
   readonly mode: Mode;
   /** How often each contender runs in each scenario, */
   readonly rounds: number;
-  /** and how often more, after all others, in the one whose figures are compared most. */
+  /** and how often more, in the end, in the one whose figures are compared most. */
   readonly moreOfFirst: number;
-  /** Whether it ends within three minutes: without scenarios that take long, and without more. */
+  /** Whether it ends within three minutes: without scenarios that take long, and with fewer rounds. */
   readonly isShort: boolean;
   /** Of the order of the runs, the moments of publication, and the jitter of all pauses. */
   readonly seed: number;

@@ -9,6 +9,7 @@ import { now } from "../src/load/clock.ts";
 import { stamped } from "../src/load/stamp.ts";
 import { allowedCores, places as placesHere, whyBlind } from "../src/machine.ts";
 import { validateResult } from "../src/result.ts";
+import type { Scenario } from "../src/scenario.ts";
 import { burst } from "../src/scenarios/burst.ts";
 import { fanOut } from "../src/scenarios/fan-out.ts";
 import { frontier } from "../src/scenarios/frontier.ts";
@@ -361,6 +362,25 @@ test("a server that ends when somebody comes is not waited for", async () => {
       kind: "failed",
       reason: "the server ended when its subscribers came",
     });
+}, 60_000);
+
+test("a bench without options leaves out the rounds for which its time is too short", async () => {
+  const long: Scenario = {
+    ...fanOut,
+    estimateMs: () => 200_000,
+    run: async () => [{ params: {}, outcome: { kind: "not applicable", reason: "not played" } }],
+  };
+  const contenders = [1, 2].map((place) => ({
+    ...streamOf(() => {}),
+    ...{ name: `${place}`, title: `${place}`, lane: "not audited" },
+  }));
+  const roundsOf = async (isShort: boolean) => {
+    const settings = { ...brief, rounds: 3, isShort };
+    const { runs, method } = await bench({ scenarios: [long], contenders, settings, flags: [] });
+    return [method.rounds, ...new Set(runs.map((run) => `${run.contender} ${run.round}`))].sort();
+  };
+  expect(await roundsOf(true)).toEqual([1, "1 1", "2 1"]);
+  expect(await roundsOf(false)).toEqual([3, "1 1", "1 2", "1 3", "2 1", "2 2", "2 3"].sort());
 }, 60_000);
 
 test("who does not end is ended, and not tried again", async () => {

@@ -102,12 +102,8 @@ test("each round is in an order of its own, and has everybody in all that there 
     ["frontier", 5],
   ]);
   expect(new Set(played[0]?.rounds.map(String)).size).toBe(9);
-  // What there may be no time for comes last.
-  const more = plan.filter(({ isMore }) => isMore);
-  expect(plan.slice(-more.length)).toEqual(more);
-  expect(new Set(more.map(({ scenario, round }) => `${scenario.name} ${round}`))).toEqual(
-    new Set(["fan-out 6", "fan-out 7", "fan-out 8", "fan-out 9"]),
-  );
+  // What a machine does for a minute meets all scenarios.
+  expect(plan.map(({ round }) => round)).toEqual(plan.map(({ round }) => round).toSorted());
   for (const { name, rounds } of played)
     for (const names of rounds)
       expect(names.toSorted()).toEqual(name === "fan-out" ? techniquesTwice : once);
