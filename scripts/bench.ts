@@ -219,7 +219,7 @@ const measure = async () => {
       (runs) => runs.length > 0 && Math.max(...runs.map(({ round }) => round)) < settings.rounds,
     );
   if (late.length > 0)
-    say(`The machine is slow or busy: there was no time for ${settings.rounds} rounds of all.`);
+    say(`There was no time for ${settings.rounds} rounds of all: what ran took longer than usual.`);
   // First of all it is kept: whatever is wrong with it, it took its time.
   const name = `bench-${measured.startedAt.replaceAll(/[:.]/g, "-")}`;
   const json = await write(join(folder, `${name}.json`), JSON.stringify(measured));

@@ -84,7 +84,7 @@ export interface BenchOptions extends Selection {
   readonly versions?: Readonly<Record<string, string>>;
   /** Default: a new `Fleet`. */
   readonly createFleet?: ((places: Places) => Fleet) | undefined;
-  /** How much longer than it should a run may take, in milliseconds. Default 60,000. */
+  /** How much longer than it should a run may take, in milliseconds. Default 60,000; if short, 20,000. */
   readonly patienceMs?: number | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
   readonly onAudit?: ((audits: readonly Audit[]) => unknown) | undefined;
@@ -99,7 +99,7 @@ export const estimateMs = (selection: Selection, settings: Settings): number => 
 // A bench without options is done in three minutes, a quick one in half of one: as many rounds are played as
 // there is room for, and what was invalid is played once more where all five have it.
 const limitOf = ({ isShort, mode }: Settings): number =>
-  isShort ? (mode === "quick" ? 28_000 : 172_000) : Infinity;
+  isShort ? (mode === "quick" ? 31_000 : 172_000) : Infinity;
 
 const takes = (plan: readonly Planned[]) => sum(plan.map((planned) => planned.estimateMs));
 
@@ -112,32 +112,32 @@ const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
 /** Measures. Whatever goes wrong in a run is that run's outcome. */
 export const bench = async (options: BenchOptions): Promise<Result> => {
   const { settings, contenders, scenarios, flags, versions = {}, onProgress, onAudit } = options;
-  const { createFleet = (places) => new Fleet(places), patienceMs = 60_000 } = options;
+  const { createFleet = (places) => new Fleet(places) } = options;
+  const { patienceMs = settings.isShort ? 20_000 : 60_000 } = options;
   const startedAt = new Date();
   const begun = performance.now();
   const where = places();
   // What is done here must not disturb the servers on their core.
   using _ = stayOn(...where.load);
   await using standby = new Standby(where);
-  const hopeless = new Map<string, string>();
   const fleet = createFleet(where);
-  const ground = { fleet, places: where, standby, createFleet, patienceMs, hopeless };
+  const ground = { fleet, places: where, standby, createFleet, patienceMs };
   const plan = planOf(options, settings);
   const played = scenarios.filter((one) => plan.some(({ scenario }) => scenario === one));
   const limitMs = limitOf(settings);
   let doneMs = 0;
-  const progress = (what: string) => {
+  const progress = (what: string, takesMs: number) => {
     const spentMs = performance.now() - begun;
     // What has been seen so far corrects the estimate of what is left.
     const pace = doneMs > 0 ? spentMs / doneMs : 1;
     const allMs = (auditMs(options) + takes(plan) - doneMs) * pace;
-    const leftMs = Math.max(0, Math.min(allMs, limitMs - spentMs));
+    const leftMs = Math.max(takesMs, Math.min(allMs, limitMs - spentMs));
     onProgress?.({ what, done: spentMs / (spentMs + leftMs), leftMs });
   };
   try {
     const audits: Audit[] = [];
     for (const lane of toAudit(options)) {
-      progress(`the load generator itself, ${lane.name}`);
+      progress(`the load generator itself, ${lane.name}`, AUDIT_MS);
       audits.push(await audit(ground, lane, settings.payloadBytes));
       doneMs += AUDIT_MS;
     }
@@ -151,8 +151,8 @@ export const bench = async (options: BenchOptions): Promise<Result> => {
       const hasTimeFor = (some: readonly Planned[]) =>
         performance.now() - begun + takes(some) < limitMs;
       if (order === 1 && round > 1 && !hasTimeFor(thisRound)) break;
-      const hasTime = hasTimeFor(allRounds);
-      progress(nameOf(planned, plan));
+      const hasTime = hasTimeFor([planned, ...allRounds]);
+      progress(nameOf(planned, plan, settings), planned.estimateMs);
       const next = plan[place + 1];
       await standby.turn(
         planned.contender,
@@ -190,18 +190,23 @@ export const bench = async (options: BenchOptions): Promise<Result> => {
 
 const named = ({ name, title, kind, deviations }: Contender) => ({ name, title, kind, deviations });
 
-const nameOf = ({ scenario, contender, round, replica }: Planned, plan: readonly Planned[]) => {
-  const rounds = Math.max(...plan.filter((p) => p.scenario === scenario).map((p) => p.round));
-  const which = rounds > 1 ? `, round ${round} of ${rounds}` : "";
-  return `${scenario.name}: ${contender.name}${replica === "B" ? " again" : ""}${which}`;
+const nameOf = (
+  { scenario, contender, round, replica }: Planned,
+  plan: readonly Planned[],
+  { isShort, rounds }: Settings,
+) => {
+  const last = Math.max(...plan.filter((p) => p.scenario === scenario).map((p) => p.round));
+  // Without options nobody knows how many more there will be.
+  const known = isShort ? Math.min(last, rounds) : last;
+  const which = `round ${round}${round > known ? "" : ` of ${known}`}`;
+  const again = replica === "B" ? " again" : "";
+  return `${scenario.name}: ${contender.name}${again}${last > 1 ? `, ${which}` : ""}`;
 };
 
 interface Yard extends Ground {
   fleet: Fleet;
   readonly createFleet: (places: Places) => Fleet;
   readonly patienceMs: number;
-  /** Who did not end in what: why. Later rounds would take as long, and one voids them all. */
-  readonly hopeless: Map<string, string>;
 }
 
 const play = async (
@@ -213,22 +218,18 @@ const play = async (
 ): Promise<readonly Run[]> => {
   const { scenario, contender, round, order, replica } = planned;
   const startedAt = new Date().toISOString();
-  const earlier = before
-    .filter(
-      (run) =>
-        run.scenario === scenario.name &&
-        run.contender === contender.name &&
-        run.replica === replica,
-    )
-    .map(({ outcome }) => outcome);
+  const own = before.filter(
+    (run) => run.scenario === scenario.name && run.contender === contender.name,
+  );
+  // One round that fails voids all others: they need not be played.
+  const rounds = Map.groupBy(own, (run) => `${run.round} ${run.replica}`).values();
+  if (rounds.some((runs) => runs.every(({ outcome }) => outcome.kind === "failed"))) return [];
+  const earlier = own.filter((run) => run.replica === replica).map(({ outcome }) => outcome);
   const failed = (reason: string): readonly Cell[] => {
     const outcome = { kind: "failed", reason, lost: 0, doubled: 0, reordered: 0 } as const;
     return scenario.cells(contender, settings).map((params) => ({ params, outcome }));
   };
-  const work = `${scenario.name}: ${contender.name}`;
   const attempt = async (): Promise<readonly Cell[]> => {
-    const known = ground.hopeless.get(work);
-    if (known !== undefined) return failed(known);
     const abandon = new AbortController();
     const { signal } = abandon;
     const running = scenario.run(
@@ -241,7 +242,6 @@ const play = async (
       return await inTime(running, planned.estimateMs + ground.patienceMs);
     } catch (error) {
       const reason = reasonOf(error);
-      if (error instanceof Hopeless) ground.hopeless.set(work, reason);
       abandon.abort();
       // Nobody knows what the generator is in the middle of.
       await ground.fleet[Symbol.asyncDispose]();
@@ -274,8 +274,6 @@ const inRound = (settings: Settings, round: number): Settings => ({
   seed: settings.seed + round,
 });
 
-class Hopeless extends Error {}
-
 /** What went wrong first: what went wrong in clearing up after it says less. */
 const reasonOf = (error: unknown): string =>
   error instanceof SuppressedError
@@ -284,7 +282,7 @@ const reasonOf = (error: unknown): string =>
 
 const inTime = async <Value>(work: Promise<Value>, mostMs: number): Promise<Value> => {
   const { promise, reject } = Promise.withResolvers<never>();
-  const late = new Hopeless(`did not end in ${Math.round(mostMs / 1000)} s`);
+  const late = new Error(`did not end in ${Math.round(mostMs / 1000)} s`);
   const timer = setTimeout(reject, mostMs, late);
   return Promise.race([work, promise]).finally(() => clearTimeout(timer));
 };

@@ -97,7 +97,7 @@ export interface Run {
   readonly replica?: "A" | "B";
   /** From 1. */
   readonly round: number;
-  /** Its place among the runs of its round, from 1. */
+  /** Its place among the scenario's runs in its round, from 1. */
   readonly order: number;
   /** The scenario's, and what this run sets. Runs with the same ones are rounds of one cell. */
   readonly params: Params;

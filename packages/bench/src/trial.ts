@@ -256,10 +256,10 @@ export const longestPauseMs = (contender: Contender, { pollMs }: Pick<Site, "pol
 
 /** Why a stretch is no figure; undefined when it is one. */
 export const judge = (seen: Account): Failed | Invalid | undefined => {
-  const { lost, doubled, reordered, early, refused, reason, bottleneck } = seen;
+  const { lost, doubled, doubledTo, reordered, early, refused, reason, bottleneck } = seen;
   // No generator, however slow, makes a server do these.
   const broken =
-    (doubled > 0 && `${doubled} deliveries came twice`) ||
+    (doubled > 0 && `${doubled} deliveries came twice, to ${doubledTo} of the subscribers`) ||
     (reordered > 0 && `${reordered} deliveries came after later ones`) ||
     (early > 0 && `${early} deliveries came before they were published`);
   const missing =

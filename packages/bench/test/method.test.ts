@@ -69,6 +69,7 @@ test("what is dropped, doubled or out of order is found and counted", async () =
     if (number === 5) send(event);
   });
   expect(verdict(doubling)).toMatchObject({ kind: "failed", lost: 0, doubled: SUBSCRIBERS });
+  expect(doubling.doubledTo).toBe(SUBSCRIBERS);
 
   let late = "";
   const swapping = await play((send, event, number) => {
@@ -185,14 +186,14 @@ test("the audit gives the generator the run's payload, and holds it to account",
       return super.open(site, target, first);
     }
     override async play(stretch: Parameters<Fleet["play"]>[0]) {
-      return { ...(await super.play(stretch)), doubled: 1 };
+      return { ...(await super.play(stretch)), doubled: 1, doubledTo: 1 };
     }
   }
   await using doubling = new Doubling(places);
   const lane = streamOf(() => {});
   const failed = audit({ fleet: doubling, places }, lane, 40_000);
   expect(await failed.catch(String)).toBe(
-    "Error: the load generator fails its audit, sse: 1 deliveries came twice",
+    "Error: the load generator fails its audit, sse: 1 deliveries came twice, to 1 of the subscribers",
   );
   expect(opened).toEqual([40_000]);
   expect(await audit({ fleet, places }, lane, 40_000)).toMatchObject({ lane: "sse" });
@@ -383,7 +384,7 @@ test("a bench without options leaves out the rounds for which its time is too sh
   expect(await roundsOf(false)).toEqual([3, "1 1", "1 2", "1 3", "2 1", "2 2", "2 3"].sort());
 }, 60_000);
 
-test("who does not end is ended, and not tried again", async () => {
+test("who does not end is ended, and who has failed is not tried again", async () => {
   const signals: (AbortSignal | undefined)[] = [];
   const hung: Contender = {
     ...streamOf(() => {}),
@@ -392,12 +393,9 @@ test("who does not end is ended, and not tried again", async () => {
   const work = { scenarios: [fanOut], contenders: [hung], settings: { ...brief, rounds: 3 } };
   const { runs } = await bench({ ...work, flags: [], patienceMs: 1 });
   expect(signals.map((signal) => signal?.aborted)).toEqual([true]);
-  expect(runs.map(({ round }) => round)).toEqual([1, 1, 2, 2, 3, 3]);
-  for (const { outcome } of runs)
-    expect(outcome).toMatchObject({
-      kind: "failed",
-      reason: expect.stringMatching(/^did not end/),
-    });
+  expect(runs.map(({ outcome }) => outcome)).toEqual([
+    expect.objectContaining({ kind: "failed", reason: expect.stringMatching(/^did not end/) }),
+  ]);
 }, 60_000);
 
 test("a run's failure is told, and not that of clearing up after it", async () => {

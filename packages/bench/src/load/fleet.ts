@@ -19,6 +19,8 @@ export interface Account {
   readonly cuts: number;
   readonly lost: number;
   readonly doubled: number;
+  /** How many subscribers got something twice. */
+  readonly doubledTo: number;
   /** Came before they were meant to be published. */
   readonly early: number;
   /** Came after an event that was published after it had been answered. */
@@ -109,6 +111,7 @@ export class Fleet implements AsyncDisposable {
       cuts: sum(received.map(({ cuts }) => cuts)),
       lost: sum(received.map(({ lost }) => lost)),
       doubled: sum(received.map(({ doubled }) => doubled)),
+      doubledTo: sum(received.map(({ doubledTo }) => doubledTo)),
       early: sum(received.map(({ early }) => early)),
       reordered: reordered(stretch, published, received),
       refused: published.refused,

@@ -18,6 +18,8 @@ export class Tally {
   readonly whole: Promise<void>;
   delivered = 0;
   doubled = 0;
+  /** Who got something twice. */
+  readonly doubledTo = new Set<number>();
   /** Delivered before it was meant to be published. */
   early = 0;
   /** When the last subscriber got each publication; Infinity while one of them misses it. */
@@ -83,6 +85,7 @@ export class Tally {
       // What belongs to an earlier stretch was complete when that one ended.
       if (event < 0 || event >= count || given[place] !== 0) {
         this.doubled++;
+        this.doubledTo.add(subscriber);
         continue;
       }
       given[place] = 1;

@@ -1,5 +1,5 @@
 // A worker process of the load generator: some of the subscribers, and the account of what they
-// were given. It does what the fleet tells it, one thing at a time.
+// were given. It does what the fleet tells it.
 import { newCounts, record } from "../stats/histogram.ts";
 import { now, until } from "./clock.ts";
 import { nothing, type Crowd } from "./crowd.ts";
@@ -35,6 +35,8 @@ export interface Received {
   readonly cuts: number;
   readonly lost: number;
   readonly doubled: number;
+  /** How many subscribers got something twice. */
+  readonly doubledTo: number;
   readonly early: number;
   readonly inversions: readonly Inversion[];
   /** A histogram's counts. */
@@ -83,6 +85,7 @@ export const orders = {
     const tally = new Tally(subscribers, schedule, measureFrom);
     // What came since the last stretch came twice.
     tally.doubled = crowd.tally.doubled;
+    for (const subscriber of crowd.tally.doubledTo) tally.doubledTo.add(subscriber);
     crowd.tally = wasteUs > 0 ? wasting(tally, wasteUs) : tally;
     const look = () => {
       const { user, system } = process.cpuUsage();
@@ -116,12 +119,13 @@ export const orders = {
     const all = Promise.all([measured(), watch(), whole]);
     const [share] = await Promise.race([all, crowd.failed]);
     crowd.tally = nothing();
-    const { lost, doubled, early, inversions, staleness, completeAt } = tally;
+    const { lost, doubled, doubledTo, early, inversions, staleness, completeAt } = tally;
     return {
       share,
       cuts: crowd.cuts - cuts,
       lost,
       doubled,
+      doubledTo: doubledTo.size,
       early,
       inversions,
       staleness,

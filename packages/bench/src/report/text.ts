@@ -115,7 +115,7 @@ export const legendOf = ({ rounds, steps }: Summary): string =>
   [
     `Medians of the rounds (${rounds}). * best of the techniques, = not to be told apart from the`,
     `best: the ${CONFIDENCE * 100} % interval of the ratio holds 1, or the ratio is within the noise.`,
-    `Fewer than ${ENOUGH_ROUNDS} rounds have no interval and no mark; nor has a column in which a technique has fewer.`,
+    `Fewer than ${ENOUGH_ROUNDS} rounds have no interval and no mark; a column in which a technique has fewer has no marks.`,
     ...(steps ? [steps] : []),
   ].join(" ");
 

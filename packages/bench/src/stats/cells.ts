@@ -42,12 +42,15 @@ export const workOf = ({ params }: { readonly params: Params }): string =>
 /**
  * The names of the params that two cells of one contender do not share. Results from before `pollMs`
  * was left out where nobody rests between polls have it everywhere: who lacks it in one has no use
- * for it in the other.
+ * for it in the other. Older ones lack `measureMs`.
  */
 export const differingParams = (one: Cell, other: Cell): readonly string[] =>
   Object.keys({ ...one.params, ...other.params }).filter((name) => {
     const values = [one.params[name], other.params[name]];
-    return values[0] !== values[1] && !(name === "pollMs" && values.includes(undefined));
+    return (
+      values[0] !== values[1] &&
+      !(["pollMs", "measureMs"].includes(name) && values.includes(undefined))
+    );
   });
 
 const measured = (runs: readonly Run[]): Cell["rounds"] =>

@@ -39,6 +39,7 @@ export class OwnClients extends Crowd {
       onNote: ({ kind }) => {
         if (kind === "request") this.traffic.requests++;
         if (kind === "open") live();
+        if (kind === "retry") this.cuts++;
       },
     });
     for await (const { data } of events) {
