@@ -85,6 +85,9 @@ test("the account knows what is lost, doubled and in the wrong order, and when a
   [10, 11, 12].forEach((number, i) => tally.hits(1, [number], 5 + i));
   expect(tally).toMatchObject({ delivered: 6, doubled: 2, lost: 0, inversions: [[11, 12, 1]] });
   expect([...tally.completeAt]).toEqual([5, 6, 7]);
+  // What a later stretch has published is left to its account.
+  tally.hits(1, [13], 8);
+  expect(tally).toMatchObject({ delivered: 6, doubled: 2, ahead: [[1, 13, 8]] });
   await tally.whole;
 });
 

@@ -114,6 +114,37 @@ test("what a server says again later on is found, at a run's end and between two
   expect([first, second].map(({ doubled }) => doubled)).toEqual([0, SUBSCRIBERS]);
 }, 60_000);
 
+test("what a stretch has published before a worker hears of it is counted in it, once", async () => {
+  // A worker that the machine holds up has deliveries to read before its orders.
+  class Late extends Fleet {
+    ahead = () => {};
+    override async play(stretch: Parameters<Fleet["play"]>[0]) {
+      this.ahead();
+      // By the time of so many answers the worker has read what was told.
+      for (let times = 0; times < 50; times++) await this.openRest();
+      return await super.play(stretch);
+    }
+  }
+  await using late = new Late(places);
+  const [first, second] = [0, 1].map((number) =>
+    JSON.stringify({ type: "bench.tick", data: stamped(number, site.payloadBytes) }),
+  );
+  let tell = (_event: string) => {};
+  const server = streamOf((send, event) => {
+    tell = send;
+    if (event !== second) send(event);
+  });
+  const one = { ...stretch, rate: 1, measureMs: 1_000 };
+  await using trial = await Trial.start({ fleet: late, places }, server, site);
+  await trial.open(SUBSCRIBERS);
+  expect(await trial.play(one)).toMatchObject({ lost: 0, doubled: 0, early: 0 });
+  late.ahead = () => tell(second ?? "");
+  expect(await trial.play(one)).toMatchObject({ lost: 0, doubled: 0, early: SUBSCRIBERS });
+  // What was in an earlier one came twice all the same.
+  late.ahead = () => tell(first ?? "");
+  expect(await trial.play(one)).toMatchObject({ lost: 0, doubled: SUBSCRIBERS });
+}, 60_000);
+
 test("what is delivered before it is published is found", async () => {
   const next = (event: string) =>
     event.replace(/~n\d+/, (stamp) => stamped(Number(stamp.slice(2)) + 1, stamp.length));

@@ -1,9 +1,9 @@
 import { Tally } from "./tally.ts";
 import type { Site, Traffic } from "./wire.ts";
 
-/** The account of a time in which nothing is published: whatever comes has come before. */
-export const nothing = (): Tally =>
-  new Tally(0, { first: 0, count: 0, perSecond: 0, startAt: 0, seed: 0 }, 0);
+/** The account of a time in which nothing is published: what came before `first` has come before. */
+export const nothing = (first = 0): Tally =>
+  new Tally(0, { first, count: 0, perSecond: 0, startAt: 0, seed: 0 }, 0);
 
 /** All subscribers of one worker, whatever their technique. */
 export abstract class Crowd {

@@ -22,6 +22,8 @@ export class Tally {
   readonly doubledTo = new Set<number>();
   /** Delivered before it was meant to be published. */
   early = 0;
+  /** Of a later stretch, of which nobody has heard yet. */
+  readonly ahead: [subscriber: number, number: number, at: number][] = [];
   /** When the last subscriber got each publication; Infinity while one of them misses it. */
   readonly completeAt: Float64Array;
   /** How many deliveries are meant to come in a second. */
@@ -82,8 +84,12 @@ export class Tally {
     for (const number of numbers) {
       const event = number - first;
       const place = subscriber * count + event;
+      if (event >= count) {
+        this.ahead.push([subscriber, number, at]);
+        continue;
+      }
       // What belongs to an earlier stretch was complete when that one ended.
-      if (event < 0 || event >= count || given[place] !== 0) {
+      if (event < 0 || given[place] !== 0) {
         this.doubled++;
         this.doubledTo.add(subscriber);
         continue;

@@ -86,6 +86,8 @@ export const orders = {
     // What came since the last stretch came twice.
     tally.doubled = crowd.tally.doubled;
     for (const subscriber of crowd.tally.doubledTo) tally.doubledTo.add(subscriber);
+    // The publisher may have heard of this stretch sooner.
+    for (const [subscriber, number, at] of crowd.tally.ahead) tally.hits(subscriber, [number], at);
     crowd.tally = wasteUs > 0 ? wasting(tally, wasteUs) : tally;
     const look = () => {
       const { user, system } = process.cpuUsage();
@@ -118,15 +120,16 @@ export const orders = {
     const { cuts } = crowd;
     const all = Promise.all([measured(), watch(), whole]);
     const [share] = await Promise.race([all, crowd.failed]);
-    crowd.tally = nothing();
-    const { lost, doubled, doubledTo, early, inversions, staleness, completeAt } = tally;
+    crowd.tally = nothing(schedule.first + schedule.count);
+    const { lost, doubled, doubledTo, early, ahead, inversions, staleness, completeAt } = tally;
     return {
       share,
       cuts: crowd.cuts - cuts,
       lost,
       doubled,
       doubledTo: doubledTo.size,
-      early,
+      // What nobody has published.
+      early: early + ahead.length,
       inversions,
       staleness,
       lateness,
