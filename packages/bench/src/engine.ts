@@ -62,7 +62,7 @@ import { Fleet } from "./load/fleet.ts";
 import { places, stayOn, type Places } from "./machine.ts";
 import { planOf, type Planned, type Selection } from "./plan.ts";
 import { SCHEMA, type Audit, type Params, type Result, type Run } from "./result.ts";
-import type { Cell } from "./scenario.ts";
+import { failure, type Cell } from "./scenario.ts";
 import type { Settings } from "./settings.ts";
 import { Standby } from "./standby.ts";
 import type { Ground } from "./trial.ts";
@@ -97,7 +97,7 @@ export const estimateMs = (selection: Selection, settings: Settings): number => 
 };
 
 // A bench without options is done in three minutes, a quick one in half of one: as many rounds are played as
-// there is room for, and what was invalid is played once more where all five have it.
+// there is room for, and what was invalid is played once more while all that it should have fit in.
 const limitOf = ({ isShort, mode }: Settings): number =>
   isShort ? (mode === "quick" ? 31_000 : 172_000) : Infinity;
 
@@ -225,10 +225,8 @@ const play = async (
   const rounds = Map.groupBy(own, (run) => `${run.round} ${run.replica}`).values();
   if (rounds.some((runs) => runs.every(({ outcome }) => outcome.kind === "failed"))) return [];
   const earlier = own.filter((run) => run.replica === replica).map(({ outcome }) => outcome);
-  const failed = (reason: string): readonly Cell[] => {
-    const outcome = { kind: "failed", reason, lost: 0, doubled: 0, reordered: 0 } as const;
-    return scenario.cells(contender, settings).map((params) => ({ params, outcome }));
-  };
+  const failed = (reason: string): readonly Cell[] =>
+    scenario.cells(contender, settings).map((params) => ({ params, outcome: failure(reason) }));
   const attempt = async (): Promise<readonly Cell[]> => {
     const abandon = new AbortController();
     const { signal } = abandon;

@@ -1,5 +1,5 @@
 import type { Contender } from "./contender.ts";
-import type { Outcome, Params, Scenario as Named } from "./result.ts";
+import type { Failed, Outcome, Params, Scenario as Named } from "./result.ts";
 import type { Settings } from "./settings.ts";
 import type { Ground } from "./trial.ts";
 
@@ -9,6 +9,15 @@ export interface Cell {
   readonly params: Params;
   readonly outcome: Outcome;
 }
+
+/** What has gone wrong, where no delivery was at fault. */
+export const failure = (reason: string): Failed => ({
+  kind: "failed",
+  reason,
+  lost: 0,
+  doubled: 0,
+  reordered: 0,
+});
 
 /** One kind of work, the same for every contender. */
 export interface Scenario extends Omit<Named, "params"> {

@@ -18,7 +18,7 @@ import { storm } from "../src/scenarios/storm.ts";
 import { settingsOf } from "../src/settings.ts";
 import { quantile, total } from "../src/stats/histogram.ts";
 import { judge, Trial, type StretchOptions } from "../src/trial.ts";
-import { mortal, streamOf, type Deliver } from "./servers.ts";
+import { behind, mortal, streamOf, type Deliver } from "./servers.ts";
 
 const places = { server: undefined, load: [], whyFree: "tests run side by side" };
 const fleet = new Fleet(places);
@@ -228,6 +228,17 @@ test("the audit gives the generator the run's payload, and holds it to account",
   );
   expect(opened).toEqual([40_000]);
   expect(await audit({ fleet, places }, lane, 40_000)).toMatchObject({ lane: "sse" });
+
+  // One that is too slow finds that out by itself.
+  class Slow extends Fleet {
+    override open(...[site, ...others]: Parameters<Fleet["open"]>) {
+      return super.open({ ...site, wasteUs: 200 }, ...others);
+    }
+  }
+  await using slow = new Slow(places);
+  expect(await audit({ fleet: slow, places }, lane, 64)).toMatchObject({
+    invalid: expect.stringMatching(/^the load generator (used|was) /),
+  });
 }, 60_000);
 
 test("a stall delays all that was to be published meanwhile, and all of it shows", async () => {
@@ -370,23 +381,10 @@ test("a server that does not start is its own failure, and the others go on", as
 }, 60_000);
 
 test("a server that ends when somebody comes is not waited for", async () => {
-  const shy = streamOf(() => {});
-  const gone: Contender = {
-    ...shy,
-    async start(options) {
-      const server = await shy.start(options);
-      const door = Bun.listen<undefined>({
-        hostname: "127.0.0.1",
-        port: 0,
-        socket: { open: () => void leave(), data() {} },
-      });
-      const leave = async () => {
-        door.stop(true);
-        server.kill("SIGTERM");
-      };
-      return { ...server, url: `http://127.0.0.1:${door.port}` };
-    },
-  };
+  const gone = behind(
+    streamOf(() => {}),
+    (leave) => ({ open: leave, data() {} }),
+  );
   const work = { scenarios: [fanOut], contenders: [gone], settings: brief, flags: [] };
   const { runs } = await bench(work);
   for (const { outcome } of runs)
@@ -448,25 +446,13 @@ test("a run's failure is told, and not that of clearing up after it", async () =
 
 test("who cuts those that are idle is not cheap", async () => {
   const silent = streamOf(() => {});
-  const cutting: Contender = {
-    ...silent,
-    async start(options) {
-      const server = await silent.start(options);
-      const door = Bun.listen<undefined>({
-        hostname: "127.0.0.1",
-        port: 0,
-        socket: {
-          data(socket) {
-            socket.write("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n:\n\n");
-            // When one is measured.
-            setTimeout(() => socket.end(), 100);
-          },
-        },
-      });
-      const dispose = async () => (door.stop(true), server[Symbol.asyncDispose]());
-      return { ...server, url: `http://127.0.0.1:${door.port}`, [Symbol.asyncDispose]: dispose };
+  const cutting = behind(silent, () => ({
+    data(socket) {
+      socket.write("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n:\n\n");
+      // When one is measured.
+      setTimeout(() => socket.end(), 100);
     },
-  };
+  }));
   const settings = { ...brief, subscribers: 2 };
   const [cell] = await idle.run({ fleet, places }, cutting, settings);
   expect(cell?.outcome).toMatchObject({

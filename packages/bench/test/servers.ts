@@ -1,4 +1,5 @@
 // Servers for the engine's tests: an event stream in this process, that does as it is told.
+import type { SocketHandler } from "bun";
 import type { Contender } from "../src/contender.ts";
 
 /** What becomes of an event, before its publisher is answered; the next events know what was held back. */
@@ -50,6 +51,21 @@ export const streamOf = (deliver: Deliver): Contender => ({
       exited,
       [Symbol.asyncDispose]: end,
     };
+  },
+});
+
+/** The same, but who subscribes or publishes meets these hands, and not the server. */
+export const behind = (
+  contender: Contender,
+  hands: (leave: () => void) => SocketHandler<undefined>,
+): Contender => ({
+  ...contender,
+  async start(options) {
+    const server = await contender.start(options);
+    const leave = () => (door.stop(true), server.kill("SIGTERM"));
+    const door = Bun.listen<undefined>({ hostname: "127.0.0.1", port: 0, socket: hands(leave) });
+    const dispose = async () => (door.stop(true), server[Symbol.asyncDispose]());
+    return { ...server, url: `http://127.0.0.1:${door.port}`, [Symbol.asyncDispose]: dispose };
   },
 });
 

@@ -1,6 +1,6 @@
 import type { Contender } from "../contender.ts";
 import type { Failed, Generator, Invalid, Outcome } from "../result.ts";
-import type { Scenario } from "../scenario.ts";
+import { failure, type Scenario } from "../scenario.ts";
 import type { Settings } from "../settings.ts";
 import { median } from "../stats/bootstrap.ts";
 import { quantile } from "../stats/histogram.ts";
@@ -154,7 +154,7 @@ const play = async (trial: Trial, settings: Settings, rate: number): Promise<Ste
   const failed = judge({ ...seen, bottleneck: undefined });
   const broken = failed && { ...failed, reason: `at ${rate}/s ${failed.reason}` };
   const late = p99Us > allowedMs * 1000 && `the p99 is ${Math.round(p99Us / 1000)} ms`;
-  const problem = broken ?? (late ? { ...none, reason: `at ${rate}/s ${late}` } : undefined);
+  const problem = broken ?? (late ? failure(`at ${rate}/s ${late}`) : undefined);
   // What was held was held, however busy the generator was. What was late or lost may be its fault.
   const { generator, bottleneck, share } = seen;
   const deliveredPerSecond = (share.delivered / share.ms) * 1000;
@@ -167,8 +167,6 @@ const play = async (trial: Trial, settings: Settings, rate: number): Promise<Ste
   if (!problem || !isExcused) return { ...step, problem };
   return { ...step, problem: { kind: "invalid", reason: `at ${rate}/s ${bottleneck}` } };
 };
-
-const none = { kind: "failed", lost: 0, doubled: 0, reordered: 0 } as const;
 
 const edge = <Tried extends Pick<Step, "rate" | "problem">>(steps: readonly Tried[]) => {
   const sorted = steps.toSorted((a, b) => a.rate - b.rate);
@@ -184,8 +182,7 @@ const outcomeOf = (
   site: { readonly pollMs: number },
 ): Outcome => {
   const { good, bad } = edge(steps);
-  if (!good || bad?.isDisturbed)
-    return bad?.problem ?? { ...none, reason: "no rate could be tried" };
+  if (!good || bad?.isDisturbed) return bad?.problem ?? failure("no rate could be tried");
   // Who kept up until the generator could not, or until the end of the ladder, may take more.
   const more = !bad || bad.problem?.kind === "invalid";
   const { rate: highestRate, deliveredPerSecond, generator } = good;

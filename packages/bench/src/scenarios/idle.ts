@@ -1,6 +1,5 @@
 import { whyBlind } from "../machine.ts";
-import type { Failed } from "../result.ts";
-import type { Scenario } from "../scenario.ts";
+import { failure, type Scenario } from "../scenario.ts";
 import type { Settings } from "../settings.ts";
 import { judge, perSubscriberSecond, Trial } from "../trial.ts";
 import { BACK_OFF_MS, OPEN_MS } from "./common.ts";
@@ -48,7 +47,8 @@ export const idle: Scenario = {
       toleranceMs: TOLERANCE_MS,
     });
     // Who is gone costs nothing.
-    if (seen.cuts > 0) return [{ params: {}, outcome: cut(seen.cuts) }];
+    const cut = `${seen.cuts} connections were closed while nothing happened`;
+    if (seen.cuts > 0) return [{ params: {}, outcome: failure(cut) }];
     const metrics = { ...perSubscriberSecond(trial, seen), ...trial.memory() };
     const { generator, serverCpuPercent, coreUs } = seen;
     const samples = { serverCpuPercent, coreUs };
@@ -56,11 +56,3 @@ export const idle: Scenario = {
     return [{ params: {}, outcome: judge(seen) ?? measured }];
   },
 };
-
-const cut = (cuts: number): Failed => ({
-  kind: "failed",
-  reason: `${cuts} connections were closed while nothing happened`,
-  lost: 0,
-  doubled: 0,
-  reordered: 0,
-});
