@@ -40,7 +40,7 @@ const usage = `usage: bun run bench [options]              measures, in under th
   --scenario NAME    ${scenarios.map(({ name }) => name).join(", ")};
                      default: all; without options those for which
                      three minutes have room
-  --rounds N         1 to 100; default 5, and up to 4 more of fan-out;
+  --rounds N         1 to 100; default 5, and up to 8 more of fan-out;
                      with --quick 2, with --full 5
   --subscribers N    how many there are; default: the scenario's own number
   --rate N           events in a second; default: the scenario's own rate

@@ -14,7 +14,7 @@
 // is killed changes nothing: what nobody takes is tried again, and is late.
 //
 // A run warms up, and only then it is measured. Each round goes over all scenarios and their contenders,
-// in an order of its own from a seed. There are five, and then up to four more of fan-out. A bench without
+// in an order of its own from a seed. There are five, and then up to eight more of fan-out. A bench without
 // options has as many as its three minutes have room for, which on a machine that is slow or busy may be
 // fewer. In fan-out each technique runs twice in each round (A and B), and with `--full` one of them
 // everywhere: how far it is from itself is the noise. Three minutes have no room for burst: it is played

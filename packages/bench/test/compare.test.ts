@@ -262,6 +262,21 @@ test("what moves all techniques where there is no baseline is the machine", () =
   expect(found(quicker(after, 0.3, "ws"))).toEqual(["ws wholeAfterMs"]);
 });
 
+test("a single baseline that has moved is no proof that its technique has", () => {
+  const quicker = (result: Result, contender: string, by: number) =>
+    altered(result, ["idle", contender], ({ metrics, ...outcome }) => {
+      const { serverCpuUsPerSubscriberSecond: cpu = NaN } = metrics;
+      return { ...outcome, metrics: { ...metrics, serverCpuUsPerSubscriberSecond: cpu * by } };
+    });
+  const [before, after] = [1, 2].map((seed) => synthetic({ seed, spread: 0.01 }));
+  if (!before || !after) throw new Error("unreachable");
+  const found = (result: Result) =>
+    differences(before, result).map(({ cell, verdict }) => `${cell.contender.name} ${verdict}`);
+  const moved = quicker(after, "sse/raw-bun", 0.6);
+  expect(found(moved)).toEqual([]);
+  expect(found(quicker(moved, "sse", 2))).toEqual(["sse slower"]);
+});
+
 test("a round that the baseline lacks is left out, and the others count", () => {
   const all = [{}, { sse: 1.3 }].map((slowed, place) => synthetic({ seed: 1 + place, slowed }));
   const [before, after] = all.map((result, place) => ({

@@ -101,14 +101,15 @@ test("each round is in an order of its own, and has everybody in all that there 
     }));
   const played = roundsIn(plan);
   expect(played.map(({ name, rounds }) => [name, rounds.length])).toEqual([
-    ["fan-out", 9],
+    ["fan-out", 13],
     ["idle", 5],
     ["storm", 5],
     ["frontier", 5],
   ]);
-  expect(new Set(played[0]?.rounds.map(String)).size).toBe(9);
+  expect(new Set(played[0]?.rounds.map(String)).size).toBe(13);
   // What a machine does for a minute meets all scenarios.
-  expect(plan.map(({ round }) => round)).toEqual(plan.map(({ round }) => round).toSorted());
+  const order = plan.map(({ round }) => round);
+  expect(order).toEqual(order.toSorted((a, b) => a - b));
   for (const { name, rounds } of played)
     for (const names of rounds)
       expect(names.toSorted()).toEqual(name === "fan-out" ? techniquesTwice : once);

@@ -80,9 +80,10 @@ export const movesOf = (pairs: readonly Pair[], figure: Figure): readonly number
 
 /**
  * The shift of a figure beside the baselines and peers that did the same work in the same rounds.
- * Where there are none, `drift` is by how much they have moved in other work, or the `rivals`, the
- * other techniques, in the same: whichever is more. How the machine moves CPU depends on the work: of
- * that it is no less than `APART`.
+ * `drift` is 0 for what a delivery costs, which is held against all of them. One or two servers of a
+ * lane move by themselves as well: of other figures, it is by how much those have. Where there are none,
+ * it is by how much they have moved in other work, or the `rivals`, the other techniques, in the same:
+ * whichever is more. How the machine moves CPU depends on the work: of that it is no less than `APART`.
  */
 export const shiftOf = (
   pair: Pair,
@@ -114,8 +115,9 @@ export const shiftOf = (
   );
   // What weighs more, or asks more often, is no machine's doing.
   const shared = isOfMachine(figure) && same.length >= ENOUGH_RIVALS ? same : [];
-  const drifts = [others, shared].map((pairs) => Math.abs(median(movesOf(pairs, figure))));
-  const least = isServerCpu(figure) ? Math.log(APART) : 0;
+  const driftOf = (pairs: readonly Pair[]) => Math.abs(median(movesOf(pairs, figure)));
+  const drifts = (alone ? [others, shared] : figure === COST ? [] : [yardsticks]).map(driftOf);
+  const least = alone && isServerCpu(figure) ? Math.log(APART) : 0;
   const [from = NaN, to = NaN] = logs.map(mean);
   const freedom = logs.flat().length - 2;
   const squares = logs.flatMap((values) => values.map((value) => (value - mean(values)) ** 2));
@@ -125,7 +127,7 @@ export const shiftOf = (
     by: to - from,
     error: Math.sqrt(variance * shares),
     freedom,
-    drift: alone ? Math.max(least, ...drifts.filter(Number.isFinite)) : 0,
+    drift: Math.max(least, ...drifts.filter(Number.isFinite)),
   };
 };
 
