@@ -28,7 +28,11 @@ interface Options {
   readonly gusts?: number;
   /** How much longer than usual the core takes today. Default 1. */
   readonly pace?: number;
+  /** Who has a baseline. Default: SSE alone. */
+  readonly baselines?: readonly string[];
 }
+
+export const LANES = ["short-poll", "long-poll", "sse", "ws", "webhook"] as const;
 
 interface Truth {
   readonly kind?: Contender["kind"];
@@ -43,7 +47,7 @@ interface Truth {
   readonly rss: number;
 }
 
-const truths: Readonly<Record<string, Truth>> = {
+const techniques: Readonly<Record<(typeof LANES)[number], Truth>> = {
   "short-poll": {
     title: "Short polling",
     cpuUs: 21,
@@ -94,18 +98,20 @@ const truths: Readonly<Record<string, Truth>> = {
     requests: 1,
     rss: 11_000,
   },
-  "sse/raw-bun": {
-    kind: "baseline",
-    title: "sse by hand on Bun.serve",
-    cpuUs: 1.6,
-    power: 1.4,
-    medianUs: 700,
-    bytesOut: 260,
-    bytesIn: 0.4,
-    requests: 0.002,
-    rss: 2_100,
-  },
 };
+
+/** A technique by hand: less of all, and moved by the machine as that is. */
+const byHand = (lane: string, truth: Truth): readonly [string, Truth] => [
+  `${lane}/raw-bun`,
+  {
+    ...truth,
+    kind: "baseline",
+    title: `${lane} by hand on Bun.serve`,
+    cpuUs: 0.76 * truth.cpuUs,
+    medianUs: 0.88 * truth.medianUs,
+    rss: 0.49 * truth.rss,
+  },
+];
 
 const EVENTS = { subscribers: 200, rate: 20, payloadBytes: 200 };
 
@@ -117,7 +123,16 @@ export const synthetic = ({
   weather = 1,
   gusts = 0,
   pace = 1,
+  baselines = ["sse"],
 }: Options): Result => {
+  const truths: Readonly<Record<string, Truth>> = {
+    ...techniques,
+    ...Object.fromEntries(
+      LANES.filter((lane) => baselines.includes(lane)).map((lane) =>
+        byHand(lane, techniques[lane]),
+      ),
+    ),
+  };
   const random = createRandom(seed);
   const normal = () =>
     Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next());
@@ -148,8 +163,9 @@ export const synthetic = ({
       const moment = around(weather, 0.1);
       for (const [contender, truth] of Object.entries(truths))
         for (const params of works) {
-          if (params.pollMs && contender !== "short-poll") continue;
-          if (name === "frontier" && !params.pollMs && contender === "short-poll") continue;
+          const rests = contender.startsWith("short-poll");
+          if (params.pollMs && !rests) continue;
+          if (name === "frontier" && !params.pollMs && rests) continue;
           const isTwice = name === "fan-out" ? !contender.includes("/") : contender === "sse";
           const replicas = isTwice ? (["A", "B"] as const) : [undefined];
           for (const replica of replicas)
@@ -210,12 +226,12 @@ export const synthetic = ({
     "How many events a second before something gives?",
     [{ subscribers: 100, payloadBytes: 200, boundMs: 100 }],
     ({ cpuUs }, contender, _, factor) =>
-      contender === "short-poll"
+      contender.startsWith("short-poll")
         ? { kind: "not applicable", reason: "A poll's staleness is its interval, not its load." }
         : measured({ highestRate: noisy(9_000 / cpuUs / factor, 0.05) }),
   );
-  play("storm", "How long until all are whole again?", [{ subscribers: 200 }], (_, contender) =>
-    contender === "sse/raw-bun"
+  play("storm", "How long until all are whole again?", [{ subscribers: 200 }], ({ kind }) =>
+    kind === "baseline"
       ? { kind: "failed", reason: "3 events were lost.", lost: 3, doubled: 0, reordered: 0 }
       : measured({ wholeAfterMs: noisy(400, 0.2), doubled: 0, peakCpuPercent: noisy(70, 0.1) }),
   );
