@@ -1,7 +1,7 @@
 // Two results of the same measurements: which differences are real, and which are noise?
 import { figures, type Figure } from "../metrics.ts";
 import type { Result } from "../result.ts";
-import { CONFIDENCE, median } from "./bootstrap.ts";
+import { median } from "./bootstrap.ts";
 import {
   cellsOf,
   differingParams,
@@ -36,7 +36,7 @@ export interface Change {
   readonly after: number;
   /**
    * After against before, of the geometric means, divided by what the baselines and peers moved by;
-   * and its interval at 95 %.
+   * and its interval at 99 %.
    */
   readonly ratio: { readonly value: number; readonly low: number; readonly high: number };
   /** The ratio up to which this figure differs by itself. */
@@ -62,7 +62,9 @@ export interface Comparison {
  * delivery costs, of those that ran twice in each round, is the first question: the many other figures
  * shall not drown it.
  */
-const FALSE_SHARE = { first: 0.1, others: 0.025 };
+const FALSE_SHARE = { first: 0.05, others: 0.025 };
+/** How sure each change's interval is meant to be. */
+const INTERVAL = 0.99;
 /** From here on it is said that the machine has changed. */
 const WARN_ABOVE = 1.05;
 /** And from here on that techniques have moved together where no baseline says why. */
@@ -77,14 +79,12 @@ export const HOW = [
   "same lane and half all of them, of times those of the same lane, of the highest rate and of what is no",
   "time none. What they share is the machine, and not the code. A time has to differ by more than those of",
   "its lane have moved by between the results, for a single server moves by itself as well.",
-  `The logarithms of that are compared with Student's t; intervals hold ${CONFIDENCE * 100} %. Where there is nothing to`,
-  "hold it against, a difference has to exceed what baselines and peers moved by in other scenarios, and a",
-  "time what the other techniques moved by in the same one, and CPU half as much again. A difference is",
-  "called real when it survives the correction for so many comparisons (Benjamini-Hochberg, false discovery",
-  `rate ${FALSE_SHARE.first * 100} % for CPU per delivery of those that ran twice in each round and ${FALSE_SHARE.others * 100} % for all else),`,
-  "and is larger than 1 % (a highest rate: than a third, which is a step; CPU: than an eighth). Where a",
-  "technique did not run twice in each round, it has to be larger than what those that did differ by from",
-  "themselves, at the most, and CPU than half as much again.",
+  "The logarithms of that are compared with Student's t. Where there is nothing to hold it against, a",
+  "difference has to exceed what baselines and peers moved by in other scenarios, and a time",
+  "what the other techniques moved by in the same one, and CPU half as much again. A difference",
+  "is called real when it survives the correction for so many comparisons (Benjamini-Hochberg, false",
+  `discovery rate ${FALSE_SHARE.first * 100} % for CPU per delivery of those that ran twice in each round and ${FALSE_SHARE.others * 100} % for all else), and is larger than 1 % (a highest rate: than a third, which is a step; CPU: than an eighth). Where a technique`,
+  "did not run twice in each round, it has to be larger than what those that did differ by from themselves, at the most, and CPU than half as much again.",
   "What a technique fails at, lacks or has as 0 in one result only has no ratio, and is called changed.",
 ].join(" ");
 
@@ -280,7 +280,7 @@ const judged = (
     );
     const sized = family.map(({ shift, ...change }) => {
       const { cell, figure } = change;
-      const ratio = ratioOf(shift);
+      const ratio = ratioOf(shift, INTERVAL);
       const floors = noises.map((noise) => floorBetween(noise, cell, figure));
       const floor = Math.max(...floors, Math.exp(shift.drift));
       // What is too small to matter is none of the differences among which some may be chance.

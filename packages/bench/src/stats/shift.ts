@@ -1,6 +1,6 @@
 // By how much a figure has shifted between two results, beside what shows the machine's own moves.
 import { figures, type Figure } from "../metrics.ts";
-import { CONFIDENCE, mean, median, middle } from "./bootstrap.ts";
+import { mean, median, middle } from "./bootstrap.ts";
 import { laneOf, valuesOf, workOf, type Cell } from "./cells.ts";
 import { APART, COST, isServerCpu } from "./core.ts";
 import { beyond, critical } from "./student.ts";
@@ -137,8 +137,8 @@ export const chanceOf = ({ by, error, freedom, drift }: Shift): number => {
   return left > 0 ? beyond(left / error, freedom) : 1;
 };
 
-/** The shift as a ratio, with its 95 % interval. */
-export const ratioOf = ({ by, error, freedom }: Shift) => {
-  const reach = error * critical(1 - CONFIDENCE, freedom);
+/** The shift as a ratio, with the interval that holds it so surely, such as 0.99. */
+export const ratioOf = ({ by, error, freedom }: Shift, sure: number) => {
+  const reach = error * critical(1 - sure, freedom);
   return { value: Math.exp(by), low: Math.exp(by - reach), high: Math.exp(by + reach) };
 };
