@@ -9,8 +9,6 @@ export interface StartOptions {
   readonly port?: number | undefined;
   /** A technique's own options; those that it does not have are left out. */
   readonly options?: Readonly<Record<string, unknown>> | undefined;
-  /** Told the process as soon as there is one, long before it is ready. */
-  readonly onSpawn?: ((pid: number) => void) | undefined;
   /** Ends the process when it fires, also while it is not ready yet. Default: never. */
   readonly signal?: AbortSignal | undefined;
 }

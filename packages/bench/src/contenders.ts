@@ -39,10 +39,9 @@ const tidings = (technique: Technique): Contender => {
     wire: wire ?? { kind: "client", technique: technique.name },
     publishPath: "/events",
     resumes: technique.capabilities.replay === true,
-    start: async ({ options, onSpawn, ...rest }: StartOptions) => {
+    start: async ({ options, ...rest }: StartOptions) => {
       const own = options && (await optionsFor(technique.name, options));
       const server = serve(technique.name, { ...quiet, ...rest, options: own });
-      onSpawn?.(server.pid);
       return { ...server, url: await server.ready };
     },
   };
@@ -63,9 +62,8 @@ const baseline = ({ lane, title }: Contender): Contender => ({
   wire: baselineWire(lane),
   publishPath: "/events",
   resumes: false,
-  async start({ prefix, port = 0, onSpawn, signal }) {
+  async start({ prefix, port = 0, signal }) {
     const server = run(lane, [BASELINE, lane, `${port}`], { ...quiet, prefix, signal });
-    onSpawn?.(server.pid);
     return { ...server, url: await server.ready };
   },
 });

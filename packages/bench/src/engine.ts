@@ -13,23 +13,22 @@
 // subscriber had the event, and publish latency, until the publisher had its answer. That a server
 // is killed changes nothing: what nobody takes is tried again, and is late.
 //
-// A run warms up, and only then it is measured. Each round goes over all scenarios and their contenders,
-// in an order of its own from a seed. There are five, and then up to eight more of fan-out. A bench without
-// options has as many as its three minutes have room for, which on a machine that is slow or busy may be
-// fewer. In fan-out each technique runs twice in each round (A and B), and with `--full` one of them
-// everywhere: how far it is from itself is the noise. Three minutes have no room for burst: it is played
-// with `--full`, and for whoever chooses contenders, peers, a scenario or rounds.
+// A run warms up, and only then it is measured. In fan-out it warms up at up to ten times the rate,
+// until everybody has everything: a runtime compiles what it does often, and collects garbage by the
+// clock, so all servers of a scenario are equally old, and have done the same, when they are measured.
+// Each round goes over all scenarios and their contenders, in an order of its own from a seed. There
+// are five, and then up to eight more of fan-out. A bench without options has as many as its three
+// minutes have room for, which on a machine that is slow or busy may be fewer. In fan-out each
+// technique runs twice in each round (A and B), and with `--full` one of them everywhere: how far it is
+// from itself is the noise. Three minutes have no room for burst: it is played with `--full`, and for
+// whoever chooses contenders, peers, a scenario or rounds.
 //
 // A figure is the median of its rounds, with a 95 % interval of percentiles from a bootstrap. Two
 // contenders are compared by their ratio within each round: where its interval holds 1, or it is within
 // the noise, they are a tie.
 //
-// The server of the next run is started while subscribers are opened and warmed up. From 20 ms before
-// anything is measured until that is over, it stands still (SIGSTOP), however far it has come. Peers,
-// and all servers of storm, are started when their run begins.
-//
 // Where processes can be pinned, one more does the same small work on the server's core every 20 ms,
-// about 1.5 % of it. What that takes shows how quick the core is at the time: it moves with what else
+// about 1 % of it. What that takes shows how quick the core is at the time: it moves with what else
 // the machine has to do, and what the server takes moves with it. Figures are not corrected by it;
 // `bench compare` takes it out of the differences that it judges.
 //
@@ -64,7 +63,6 @@ import { planOf, type Planned, type Selection } from "./plan.ts";
 import { SCHEMA, type Audit, type Params, type Result, type Run } from "./result.ts";
 import { failure, type Cell } from "./scenario.ts";
 import type { Settings } from "./settings.ts";
-import { Standby } from "./standby.ts";
 import type { Ground } from "./trial.ts";
 
 /** What a bench is doing. */
@@ -119,9 +117,8 @@ export const bench = async (options: BenchOptions): Promise<Result> => {
   const where = places();
   // What is done here must not disturb the servers on their core.
   using _ = stayOn(...where.load);
-  await using standby = new Standby(where);
   const fleet = createFleet(where);
-  const ground = { fleet, places: where, standby, createFleet, patienceMs };
+  const ground = { fleet, places: where, createFleet, patienceMs };
   const plan = planOf(options, settings);
   const played = scenarios.filter((one) => plan.some(({ scenario }) => scenario === one));
   const limitMs = limitOf(settings);
@@ -153,11 +150,6 @@ export const bench = async (options: BenchOptions): Promise<Result> => {
       if (order === 1 && round > 1 && !hasTimeFor(thisRound)) break;
       const hasTime = hasTimeFor([planned, ...allRounds]);
       progress(nameOf(planned, plan, settings), planned.estimateMs);
-      const next = plan[place + 1];
-      await standby.turn(
-        planned.contender,
-        next?.scenario.startsItself ? undefined : next?.contender,
-      );
       runs.push(...(await play(ground, planned, settings, runs, hasTime)));
       doneMs += planned.estimateMs;
     }

@@ -39,8 +39,8 @@ export interface Conditions {
   readonly memoryBytes: number;
   readonly limits: { readonly descriptors: number };
   /**
-   * SHA-256 over the sources of baselines and peers: only the same ones show what the machine did
-   * between two results. Missing in results from before it was kept.
+   * SHA-256 over the sources of baselines, peers and the probe: only the same ones show what the
+   * machine did between two results. Missing in results from before it was kept.
    */
   readonly yardsticks?: string;
   /** The core that each was pinned to, or the reason why not. */

@@ -30,8 +30,6 @@ export interface Scenario extends Omit<Named, "params"> {
   readonly isLong?: boolean;
   /** Options of the command that change nothing in it. */
   readonly ignores?: readonly ("rate" | "payload")[];
-  /** Its servers have options of a run's own, so none is started beforehand. Default false. */
-  readonly startsItself?: boolean;
   params(settings: Settings): Params;
   /** What differs from them in each cell that a run has. */
   cells(contender: Contender, settings: Settings): readonly Params[];

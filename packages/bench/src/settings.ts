@@ -23,7 +23,7 @@ export interface Settings {
 const modes: Readonly<
   Record<Mode, Pick<Settings, "rounds" | "moreOfFirst" | "warmUpMs" | "measureMs">>
 > = {
-  quick: { rounds: 2, moreOfFirst: 0, warmUpMs: 200, measureMs: 400 },
+  quick: { rounds: 2, moreOfFirst: 0, warmUpMs: 100, measureMs: 400 },
   default: { rounds: 5, moreOfFirst: 8, warmUpMs: 100, measureMs: 250 },
   full: { rounds: 5, moreOfFirst: 0, warmUpMs: 1_000, measureMs: 3_000 },
 };

@@ -8,14 +8,11 @@ import type { Stretch } from "./load/worker.ts";
 import { CpuClock, pinTo, rssBytes, whyBlind, type Places } from "./machine.ts";
 import { LEAST_TO_WEIGH } from "./metrics.ts";
 import type { Failed, Invalid, Measured } from "./result.ts";
-import type { Standby } from "./standby.ts";
 
 /** What a trial runs on. */
 export interface Ground {
   readonly fleet: Fleet;
   readonly places: Places;
-  /** Has the servers started beforehand. Default: each is started when it is wanted. */
-  readonly standby?: Standby | undefined;
   /** Ends the servers that a run has started, when it fires. Default: never. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -57,11 +54,13 @@ export interface Crash extends Seen {
 const SETTLE_MS = 100;
 // Time to tell all processes what comes.
 const LEAD_MS = 20;
-// So long before one measures, everything else on the core stands still.
-const CALM_MS = 20;
 // So long before the schedule begins the server is killed: none of it is taken by the one that dies.
 const DYING_MS = 15;
 const SAMPLE_MS = 100;
+// So many times as fast one warms up, but not faster than so many events per second, which are more
+// than some servers can take.
+const HASTE = 10;
+const HASTE_PER_SECOND = 200;
 
 export class Trial implements AsyncDisposable {
   readonly contender: Contender;
@@ -84,12 +83,12 @@ export class Trial implements AsyncDisposable {
 
   /** Starts the server. */
   static async start(
-    { fleet, places, standby, signal }: Ground,
+    { fleet, places, signal }: Ground,
     contender: Contender,
     options: TrialOptions,
   ): Promise<Trial> {
     // The fleet of now: after a run that hangs, even in this start, the others have a new one.
-    const ground = { fleet, places, standby, signal };
+    const ground = { fleet, places, signal };
     return new Trial(ground, contender, options, await start(ground, contender, options));
   }
 
@@ -136,22 +135,24 @@ export class Trial implements AsyncDisposable {
     return growth > 0 ? { rssBytesPerSubscriber: growth / rest } : {};
   }
 
+  /**
+   * Publishes faster than one measures, and waits until everybody has everything: what a runtime does
+   * for the first deliveries, such as compiling, is done. What is wrong with it is wrong with the run.
+   */
+  async warmUp(options: Omit<StretchOptions, "measureMs">): Promise<Failed | Invalid | undefined> {
+    const rate = Math.max(options.rate, Math.min(HASTE * options.rate, HASTE_PER_SECOND));
+    const seen = await this.play({ ...options, rate, measureMs: 0 });
+    // Nothing is measured that the generator could hold up.
+    return judge({ ...seen, bottleneck: undefined });
+  }
+
   /** Publishes at a rate, and looks at what comes of it. */
   async play(options: StretchOptions): Promise<Seen> {
     const stretch = this.#next(options);
     const { measureFrom, measureTo } = stretch;
-    const playing = this.#fleet.play(stretch);
-    const hold = async () => {
-      // Who fails before holds nobody up.
-      await Promise.race([until(measureFrom - CALM_MS), playing]);
-      // What is measured arrives until the very end.
-      using _ = this.#ground.standby?.hold();
-      await playing;
-    };
     const [account, seen] = await Promise.all([
-      playing,
+      this.#fleet.play(stretch),
       this.#watch(measureFrom, () => measureTo),
-      hold(),
     ]);
     return { ...account, ...seen };
   }
@@ -161,7 +162,6 @@ export class Trial implements AsyncDisposable {
    * published as soon as there is somebody to take it.
    */
   async crash(options: StretchOptions): Promise<Crash> {
-    using _ = this.#ground.standby?.hold();
     const stretch = this.#next(options);
     const { schedule, deadline } = stretch;
     let end = deadline;
@@ -240,12 +240,11 @@ export const wholeSlots = (ms: number, rate: number): number =>
   rate > 0 ? (Math.ceil((ms * rate) / 1000) * 1000) / rate : ms;
 
 const start = (
-  { places, standby, signal }: Ground,
+  { places, signal }: Ground,
   contender: Contender,
   { options }: TrialOptions,
   port?: number,
 ): Promise<Server> => {
-  if (standby && !options && port === undefined) return standby.start(contender, signal);
   const prefix = places.server === undefined ? [] : pinTo(places.server);
   return contender.start({ prefix, options, port, signal });
 };

@@ -59,9 +59,11 @@ test("a server that is slowed by 20 % is called slower, and hardly anything else
   expect(wrong.length).toBeLessThanOrEqual(found.flat().length / 20);
 }, 60_000);
 
+/** The same, as if nobody had looked at the server's core. */
+const blind = (result: Result) =>
+  altered(result, ["fan-out"], ({ samples: _, ...outcome }) => outcome);
+
 test("what a server takes is told from what its core was slowed by meanwhile", () => {
-  const blind = (result: Result) =>
-    altered(result, ["fan-out"], ({ samples: _, ...outcome }) => outcome);
   const pairs = SEEDS.map(
     (seed) =>
       [
@@ -407,8 +409,19 @@ test("baselines whose own source has changed are no yardstick", () => {
   const after = { ...slower, conditions: { ...slower.conditions, yardsticks: "another" } };
   expect(differences(before, after)).toEqual([]);
   expect(compare(before, after).warnings).toEqual([
-    "the sources of baselines and peers differ: what the machine did cannot be told from what the code did",
+    "the sources of baselines, peers or the probe differ: what the machine did cannot be told from what the code did",
   ]);
+});
+
+test("what another probe has seen of the core says nothing", () => {
+  const [before, same] = [1, 2].map((seed) => synthetic({ seed, gusts: 0.08 })) as [Result, Result];
+  const other = altered(same, ["fan-out"], ({ samples, ...outcome }) => ({
+    ...outcome,
+    samples: { ...samples, coreUs: (samples?.["coreUs"] ?? []).map((us) => us / 2) },
+  }));
+  const after = { ...other, conditions: { ...other.conditions, yardsticks: "another" } };
+  const ratios = (one: Result, two: Result) => compare(one, two).changes.map(({ ratio }) => ratio);
+  expect(ratios(before, after)).toEqual(ratios(blind(before), blind(after)));
 });
 
 test("a figure that only one of them has, or not in every round, is not compared", () => {

@@ -548,6 +548,41 @@ test("burst leaves a server that still has something of its warm-up to deliver",
   expect(second).toBeGreaterThan(first);
 }, 60_000);
 
+test("fan-out warms a server up faster than it measures, and what is wrong then is wrong with the run", async () => {
+  const rates: number[] = [];
+  class Watched extends Calm {
+    override play(stretch: Parameters<Fleet["play"]>[0]) {
+      rates.push(stretch.schedule.perSecond);
+      return super.play(stretch);
+    }
+  }
+  await using watched = new Watched(places);
+  const settings = { ...brief, warmUpMs: 100 };
+  const outcomeOf = async (deliver: Deliver, more: Partial<typeof settings> = {}) => {
+    const ground = { fleet: watched, places };
+    const [cell] = await fanOut.run(ground, streamOf(deliver), { ...settings, ...more });
+    return cell?.outcome;
+  };
+  let published = 0;
+  const measured = await outcomeOf((send, event, number) => {
+    published = number;
+    send(event);
+  });
+  // Twenty of the warm-up, and four that count, to two subscribers.
+  expect(published).toBe(24);
+  if (measured?.kind !== "measured" || !measured.staleness) throw new Error("It has no staleness.");
+  expect(total(measured.staleness)).toBe(8);
+  const twice = await outcomeOf((send, event, number) => {
+    send(event);
+    if (number === 1) send(event);
+  });
+  expect(twice).toMatchObject({ kind: "failed", lost: 0, doubled: 2 });
+  // Nobody is asked for more than 200/s because of the warm-up.
+  await outcomeOf((send, event) => send(event), { rate: 50 });
+  await outcomeOf((send, event) => send(event), { rate: 300 });
+  expect(rates).toEqual([200, 20, 200, 200, 50, 300, 300]);
+}, 60_000);
+
 test("an invalid run is played once more, and no more than that", async () => {
   const good = streamOf((send, event) => send(event));
   const played = async (disturbed: number) => {
@@ -555,6 +590,8 @@ test("an invalid run is played once more, and no more than that", async () => {
     class Disturbed extends Fleet {
       override async play(stretch: Parameters<Fleet["play"]>[0]) {
         const account = await super.play(stretch);
+        // Of a warm-up nothing is measured.
+        if (stretch.measureTo === stretch.measureFrom) return account;
         // The first is the audit.
         const isLate = plays > 0 && plays <= disturbed;
         plays++;

@@ -105,7 +105,7 @@ ${plot}
 const METHOD = [
   "Servers and load generators run in processes of their own, pinned to cores of their own where the system allows.",
   "The load is open: events are published at the times of a schedule, whether or not the server keeps up, and staleness is counted from the moment in which an event was to be published. What a stall delays is delayed in the figures. The time until the publisher has its answer is counted from the same moment, and kept apart.",
-  "Each run has a fresh server, with a warm-up before anything is measured. The next run's server is started meanwhile, on the same core, and stands still while one measures (but for peers' and storm's).",
+  "Each run has a fresh server, with a warm-up before anything is measured.",
   "Each run checks what arrives. What is lost, doubled, out of order, or delivered before it is published takes the place of the figure, and so does a subscriber that an idle server cuts.",
   "Rounds are interleaved over the contenders, in an order drawn anew for each, so that what changes on the machine meets all of them.",
   "The load generator is measured first, against a server that does nothing. A run in which it was the bottleneck is invalid, and no figure, and played once more where there is time: it used more than 90 % of a core, or was more than 10 ms late one time in ten (idle: 100 ms, storm: 50 ms). In burst, a rate that was held counts, however busy the generator was. A p99 may hold that much of the generator; the raw result says for each run how much it was.",

@@ -1,14 +1,14 @@
 import type { Contender } from "../contender.ts";
 import { stamped } from "../load/stamp.ts";
 
-/** A server's start where it could not be started beforehand, about, in milliseconds. */
-export const START_MS = 150;
+/** A server's start, about, in milliseconds. */
+export const START_MS = 100;
 
 /** Its subscribers' start, and the end of all, about, in milliseconds. */
-export const OPEN_MS = 60;
+export const OPEN_MS = 20;
 
 /** What a stretch takes beside its own time, about, in milliseconds: orders, and a last look. */
-export const STRETCH_MS = 100;
+export const STRETCH_MS = 70;
 
 /** Upper bound of the first pause before a cut subscriber comes back, in milliseconds. */
 export const BACK_OFF_MS = 250;

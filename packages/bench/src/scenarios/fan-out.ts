@@ -1,8 +1,7 @@
-import type { Contender } from "../contender.ts";
 import type { Scenario } from "../scenario.ts";
 import type { Settings } from "../settings.ts";
 import { judge, longestPauseMs, perDelivery, Trial } from "../trial.ts";
-import { BACK_OFF_MS, OPEN_MS, payloadBytesOf, STRETCH_MS } from "./common.ts";
+import { BACK_OFF_MS, OPEN_MS, payloadBytesOf, START_MS, STRETCH_MS } from "./common.ts";
 
 const work = ({ mode, subscribers, rate, payloadBytes }: Settings) => ({
   subscribers: subscribers ?? 100,
@@ -23,15 +22,15 @@ export const fanOut: Scenario = {
   params: work,
   cells: () => [{}],
   estimateMs: (contender, settings) =>
+    START_MS +
     OPEN_MS +
-    STRETCH_MS +
-    warmUpMs(contender, settings) +
-    settings.measureMs +
-    longestPauseMs(contender, work(settings)),
+    2 * (STRETCH_MS + longestPauseMs(contender, work(settings))) +
+    settings.warmUpMs +
+    settings.measureMs,
 
   async run(ground, contender, settings) {
     const { subscribers, rate, ...site } = work(settings);
-    const { measureMs, seed } = settings;
+    const { warmUpMs, measureMs, seed } = settings;
     await using trial = await Trial.start(ground, contender, {
       ...site,
       seed,
@@ -39,13 +38,10 @@ export const fanOut: Scenario = {
     });
     await trial.openWeighed(subscribers);
     const memory = trial.memory();
-    const seen = await trial.play({
-      rate,
-      warmUpMs: warmUpMs(contender, settings),
-      measureMs,
-      seed,
-      patienceMs: patienceMs(settings),
-    });
+    const common = { rate, seed, patienceMs: patienceMs(settings) };
+    const broken = await trial.warmUp({ ...common, warmUpMs });
+    if (broken) return [{ params: {}, outcome: broken }];
+    const seen = await trial.play({ ...common, warmUpMs: 0, measureMs });
     const { staleness, publish, generator, serverCpuPercent, coreUs } = seen;
     const metrics = {
       ...perDelivery(contender, seen),
@@ -58,7 +54,3 @@ export const fanOut: Scenario = {
     return [{ params: {}, outcome }];
   },
 };
-
-// Polls that rest in between are in their stride only when all of them have asked once.
-const warmUpMs = (contender: Contender, settings: Settings) =>
-  Math.max(settings.warmUpMs, longestPauseMs(contender, work(settings)));

@@ -3,7 +3,7 @@ import type { Failed, Invalid, Params } from "../result.ts";
 import type { Cell, Scenario } from "../scenario.ts";
 import type { Settings } from "../settings.ts";
 import { judge, longestPauseMs, perDelivery, Trial } from "../trial.ts";
-import { BACK_OFF_MS, OPEN_MS, STRETCH_MS } from "./common.ts";
+import { BACK_OFF_MS, OPEN_MS, START_MS, STRETCH_MS } from "./common.ts";
 
 const work = ({ subscribers, payloadBytes }: Settings) => ({
   subscribers: subscribers ?? 20,
@@ -48,7 +48,7 @@ export const frontier: Scenario = {
           const { warmUpMs, measureMs } = stretchOf(settings, rate, pauseMs);
           return STRETCH_MS + warmUpMs + measureMs + pauseMs;
         });
-        return stretches.reduce((a, b) => a + b, OPEN_MS);
+        return stretches.reduce((a, b) => a + b, START_MS + OPEN_MS);
       })
       .reduce((a, b) => a + b, 0),
 

@@ -2,7 +2,7 @@ import { whyBlind } from "../machine.ts";
 import { failure, type Scenario } from "../scenario.ts";
 import type { Settings } from "../settings.ts";
 import { judge, perSubscriberSecond, Trial } from "../trial.ts";
-import { BACK_OFF_MS, OPEN_MS } from "./common.ts";
+import { BACK_OFF_MS, OPEN_MS, START_MS } from "./common.ts";
 
 const work = ({ mode, subscribers, payloadBytes }: Settings) => ({
   subscribers: subscribers ?? 600,
@@ -13,7 +13,7 @@ const work = ({ mode, subscribers, payloadBytes }: Settings) => ({
 
 const warmUpMs = 50;
 // More subscribers than elsewhere, and the pause before the first weighing.
-const WEIGH_MS = 230;
+const WEIGH_MS = 170;
 // All that the generator has to do is to poll, once in a second. The rest the system counts.
 const TOLERANCE_MS = 100;
 
@@ -25,7 +25,7 @@ export const idle: Scenario = {
   ignores: ["rate", "payload"],
   params: work,
   cells: () => [{}],
-  estimateMs: (_, settings) => OPEN_MS + WEIGH_MS + warmUpMs + work(settings).measureMs,
+  estimateMs: (_, settings) => START_MS + OPEN_MS + WEIGH_MS + warmUpMs + work(settings).measureMs,
 
   async run(ground, contender, settings) {
     const blind = whyBlind();

@@ -34,7 +34,6 @@ export const storm: Scenario = {
   name: "storm",
   title: "Storm",
   question: "The server is killed and started again: when does every subscriber have everything?",
-  startsItself: true,
   params: work,
   cells: () => [{}],
   estimateMs: ({ resumes }) => (resumes ? TAKES_MS : 0),

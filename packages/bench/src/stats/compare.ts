@@ -310,7 +310,8 @@ export const compare = (before: Result, after: Result): Comparison => {
   // What no change of ours can have touched shows what the machine did.
   const untouched = before.conditions.yardsticks === after.conditions.yardsticks;
   const others = untouched ? pairs.filter(({ old }) => !isOurs(old)) : [];
-  const evened = atOnePace([...old, ...now]);
+  // The paces of two kinds of work are no two paces.
+  const evened = atOnePace(untouched ? [...old, ...now] : []);
   const even = (cell: Cell) => evened.get(cell) ?? cell;
   const evenPair = ({ old, now }: Pair): Pair => ({ old: even(old), now: even(now) });
   const evenOthers = others.map(evenPair);
@@ -335,7 +336,9 @@ export const compare = (before: Result, after: Result): Comparison => {
           );
       }
   if (others.length === 0) {
-    const why = untouched ? "no baseline in both" : "the sources of baselines and peers differ";
+    const why = untouched
+      ? "no baseline in both"
+      : "the sources of baselines, peers or the probe differ";
     warnings.push(`${why}: what the machine did cannot be told from what the code did`);
   }
   warnings.unshift(...conditionsThatDiffer(before, after));
