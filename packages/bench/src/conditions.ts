@@ -1,7 +1,7 @@
 import { cpus, release, totalmem } from "node:os";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import type { Places } from "./machine.ts";
+import { idly, type Places } from "./machine.ts";
 import type { Conditions } from "./result.ts";
 
 const root = resolve(import.meta.dir, "../../..");
@@ -57,7 +57,11 @@ export const conditionsOf = (
     memoryBytes: totalmem(),
     limits: { descriptors: maxDescriptors() },
     yardsticks: yardsticks(),
-    pinned: places.whyFree ?? { server: places.server ?? 0, load: places.load[0] ?? 0 },
+    pinned: places.whyFree ?? {
+      server: places.server ?? 0,
+      load: places.load[0] ?? 0,
+      awake: idly() !== undefined,
+    },
     flags,
   };
 };

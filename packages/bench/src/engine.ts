@@ -30,7 +30,9 @@
 // Where processes can be pinned, one more does the same small work on the server's core every 20 ms,
 // about 1 % of it. What that takes shows how quick the core is at the time: it moves with what else
 // the machine has to do, and what the server takes moves with it. Figures are not corrected by it;
-// `bench compare` takes it out of the differences that it judges.
+// `bench compare` takes it out of the differences that it judges. And where the system has a way to run
+// a process only while nobody else wants its core, one keeps the server's core awake from the beginning
+// of the schedule on: what a core takes that has slept depends on how deep it was let sleep.
 //
 // What a server costs is read from the operating system: CPU time and memory of its process and its
 // children. Memory per subscriber is what the last three quarters of them add: what is taken for

@@ -102,3 +102,17 @@ export const stayOn = (...cores: readonly number[]): Disposable => {
 /** The beginning of a command line that stays on these cores. */
 export const pinTo = (...cores: readonly number[]): readonly string[] =>
   cores.length > 0 ? ["taskset", "-c", cores.join()] : [];
+
+const IDLY = ["setsid", "chrt", "--idle", "0"] as const;
+
+/**
+ * The beginning of a command line that has a core only while nobody else wants it (`SCHED_IDLE`,
+ * sched(7)), in a session of its own; undefined where there is no such thing, or where what it takes is
+ * taken from the others, as in a container whose time is limited.
+ */
+export const idly = (): readonly string[] | undefined =>
+  /^(max |$)/.test(read("/sys/fs/cgroup/cpu.max")) &&
+  IDLY.slice(0, 2).every((name) => Bun.which(name)) &&
+  Bun.spawnSync([...IDLY, "true"]).success
+    ? IDLY
+    : undefined;

@@ -43,8 +43,12 @@ export interface Conditions {
    * machine did between two results. Missing in results from before it was kept.
    */
   readonly yardsticks?: string;
-  /** The core that each was pinned to, or the reason why not. */
-  readonly pinned: { readonly server: number; readonly load: number } | string;
+  /**
+   * The core that each was pinned to, and whether the server's was kept awake (missing in results from
+   * before it was); or the reason why nothing was pinned.
+   */
+  readonly pinned:
+    { readonly server: number; readonly load: number; readonly awake?: boolean } | string;
   /** What the command was given. */
   readonly flags: readonly string[];
 }
@@ -291,7 +295,11 @@ const check = object<Result>({
     pinned: (value, field) =>
       typeof value === "string"
         ? text(value, field)
-        : object<{ server: number; load: number }>({ server: count, load: count })(value, field),
+        : object<Exclude<Conditions["pinned"], string>>({
+            server: count,
+            load: count,
+            awake: optional(bool),
+          })(value, field),
     flags: list(text),
   }),
   method: object<Result["method"]>({

@@ -1,13 +1,17 @@
 // The method, held to what it says, with servers and generators that are wrong on purpose.
 import { afterAll, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { run } from "../../../scripts/launch.ts";
 import type { Contender } from "../src/contender.ts";
 import { audit } from "../src/audit.ts";
 import { bench } from "../src/engine.ts";
+import type { orders as AwakeOrders } from "../src/load/awake.ts";
 import { Fleet } from "../src/load/fleet.ts";
+import { command } from "../src/load/orders.ts";
 import { now } from "../src/load/clock.ts";
 import { stamped } from "../src/load/stamp.ts";
-import { allowedCores, places as placesHere, whyBlind } from "../src/machine.ts";
+import { allowedCores, idly, places as placesHere, whyBlind } from "../src/machine.ts";
 import { validateResult } from "../src/result.ts";
 import type { Scenario } from "../src/scenario.ts";
 import { burst } from "../src/scenarios/burst.ts";
@@ -330,6 +334,24 @@ test.skipIf(real.whyFree !== undefined)(
     expect(Math.min(...long, ...short)).toBeGreaterThan(0);
   },
   60_000,
+);
+
+test.skipIf(whyBlind() !== undefined)(
+  "who keeps a core awake has it only while nobody else wants it",
+  async () => {
+    const prefix = idly() ?? [];
+    const script = resolve(import.meta.dir, "../src/load/awake.ts");
+    await using awake = command<typeof AwakeOrders>(script, prefix);
+    await awake.tell("stayAwake", { from: now(), to: now() + 20 });
+    const stat = readFileSync(`/proc/${awake.pid}/stat`, "utf8");
+    // proc_pid_stat(5): behind the name in brackets come the state, which is field 3, and so on.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const [session, policy] = [fields[6 - 3], fields[41 - 3]].map(Number);
+    const [SCHED_OTHER, SCHED_IDLE] = [0, 5];
+    expect(policy).toBe(prefix.length > 0 ? SCHED_IDLE : SCHED_OTHER);
+    // It would make all others of its session the least of all as well.
+    expect(session === awake.pid).toBe(prefix.length > 0);
+  },
 );
 
 test.skipIf(real.whyFree !== undefined)(

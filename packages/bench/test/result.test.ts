@@ -40,6 +40,11 @@ test.each([
   ["conditions.dirty", "no", 'conditions.dirty: must be true or false, not "no".'],
   ["conditions.cores", 1.5, "conditions.cores: must be a whole number, 0 or more, not 1.5."],
   ["conditions.pinned", { server: 0 }, "conditions.pinned.load: must be a whole number"],
+  [
+    "conditions.pinned",
+    { server: 0, load: 1, awake: 1 },
+    "conditions.pinned.awake: must be true or false",
+  ],
   ["conditions.colour", "red", "conditions.colour: is no field of a result."],
   ["conditions.constructor", "red", "conditions.constructor: is no field of a result."],
   ["contenders.0.kind", "friend", "contenders[0].kind: must be tidings or baseline or peer"],

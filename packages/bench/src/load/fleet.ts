@@ -2,9 +2,10 @@
 // account of what came of it.
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import { pinTo, type Places } from "../machine.ts";
+import { idly, pinTo, type Places } from "../machine.ts";
 import type { Generator, Histogram } from "../result.ts";
 import { encode, merge, quantile } from "../stats/histogram.ts";
+import type { orders as AwakeOrders } from "./awake.ts";
 import { command, type Obedient } from "./orders.ts";
 import type { orders as ProbeOrders } from "./probe.ts";
 import type { orders as PublisherOrders, Published, Target } from "./publisher.ts";
@@ -55,6 +56,7 @@ export class Fleet implements AsyncDisposable {
   readonly #publisher: Obedient<typeof PublisherOrders>;
   /** Where the server has no core of its own, there is none to look at. */
   readonly #probe: Obedient<typeof ProbeOrders> | undefined;
+  readonly #awake: Obedient<typeof AwakeOrders> | undefined;
 
   constructor({ server, load }: Pick<Places, "server" | "load">) {
     const script = (file: string) => resolve(import.meta.dir, file);
@@ -64,7 +66,10 @@ export class Fleet implements AsyncDisposable {
       command(script("worker.ts"), pinTo(...load.slice(place, place + 1))),
     );
     this.#publisher = command(script("publisher.ts"), pinTo(...load));
-    this.#probe = server === undefined ? undefined : command(script("probe.ts"), pinTo(server));
+    if (server === undefined) return;
+    this.#probe = command(script("probe.ts"), pinTo(server));
+    const prefix = idly();
+    if (prefix) this.#awake = command(script("awake.ts"), [...prefix, ...pinTo(server)]);
   }
 
   /**
@@ -91,10 +96,11 @@ export class Fleet implements AsyncDisposable {
 
   /** Publishes one stretch, and waits until everybody has everything, or for its deadline. */
   async play(stretch: Stretch): Promise<Account> {
-    const { measureFrom: from, measureTo: to } = stretch;
-    const [coreUs = [], published, ...received] = await Promise.all([
+    const { schedule, measureFrom: from, measureTo: to } = stretch;
+    const [coreUs = [], published, , ...received] = await Promise.all([
       this.#probe?.tell("probe", { from, to }),
       this.#publisher.tell("play", stretch),
+      this.#awake?.tell("stayAwake", { from: schedule.startAt, to }),
       ...this.#workers.map((worker) => worker.tell("play", stretch)),
     ]);
     const shares = received.map(({ share }) => share);
@@ -149,7 +155,8 @@ export class Fleet implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const all = [this.#publisher, ...this.#workers, ...(this.#probe ? [this.#probe] : [])];
+    const onServer = [this.#probe, this.#awake].filter((process) => process !== undefined);
+    const all = [this.#publisher, ...this.#workers, ...onServer];
     await Promise.all(all.map((process) => process[Symbol.asyncDispose]()));
   }
 }

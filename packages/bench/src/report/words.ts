@@ -114,7 +114,7 @@ export const conditionsOf = ({ conditions, startedAt, tookMs }: Result): readonl
     ...Object.entries(versions).map(([name, version]) => `${name} ${version}`),
     typeof pinned === "string"
       ? `not pinned: ${pinned}`
-      : `server on core ${pinned.server}, load on core ${pinned.load}`,
+      : `server on core ${pinned.server}${pinned.awake ? ", kept awake" : ""}, load on core ${pinned.load}`,
     `took ${withUnit(tookMs, "ms")}`,
     ...(flags.length > 0 ? [`flags ${flags.join(" ")}`] : []),
   ];
