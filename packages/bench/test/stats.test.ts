@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createRandom } from "@tidings/shared/random";
 import { estimate, median, middle } from "../src/stats/bootstrap.ts";
+import { chanceOf, ratioOf } from "../src/stats/shift.ts";
 import { believable, beyond, critical } from "../src/stats/student.ts";
 
 const spread = { a: [3, 1, 2], b: [4, 1, 3, 2], c: [7], d: [5, 5, 5, 90, 5] };
@@ -31,6 +32,16 @@ test.each([
   expect(critical(0.05, freedom)).toBeCloseTo(five, 3);
   expect(beyond(0, freedom)).toBe(1);
   expect(beyond(Infinity, freedom)).toBeCloseTo(0, 12);
+});
+
+test("a shift is as likely, and its interval as wide, as the tables say", () => {
+  const shift = { by: 0.2306, error: 0.1, freedom: 8, drift: 0 };
+  expect(chanceOf(shift)).toBeCloseTo(0.05, 3);
+  expect(ratioOf(shift, 0.95).low).toBeCloseTo(1, 3);
+  expect(ratioOf(shift, 0.95).high).toBeCloseTo(Math.exp(0.4612), 3);
+  // What the machine may have done is no shift.
+  expect(chanceOf({ ...shift, by: -0.3306, drift: 0.1 })).toBeCloseTo(0.05, 3);
+  expect(chanceOf({ ...shift, drift: 0.24 })).toBe(1);
 });
 
 test("Benjamini and Hochberg keep what their paper of 1995 keeps", () => {

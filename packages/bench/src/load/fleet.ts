@@ -56,6 +56,7 @@ export class Fleet implements AsyncDisposable {
   readonly #publisher: Obedient<typeof PublisherOrders>;
   /** Where the server has no core of its own, there is none to look at. */
   readonly #probe: Obedient<typeof ProbeOrders> | undefined;
+  /** Where nobody can have a core only when the others leave it, it may sleep. */
   readonly #awake: Obedient<typeof AwakeOrders> | undefined;
 
   constructor({ server, load }: Pick<Places, "server" | "load">) {
